@@ -1,0 +1,1 @@
+"""Ziggurat: multi-stage reasoning over your documents."""

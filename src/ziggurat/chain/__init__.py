@@ -1,0 +1,1 @@
+"""A chain: named stages, how they are wired, and how they run."""

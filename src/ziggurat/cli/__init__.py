@@ -1,0 +1,1 @@
+"""The commands: thin readers of everything else."""

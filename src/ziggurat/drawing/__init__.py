@@ -1,0 +1,1 @@
+"""Pictures without a model: typed diagrams and procedural scenes, as SVG and PNG."""

@@ -1,0 +1,1 @@
+"""Who answers: chat, embeddings and images, by model spec."""

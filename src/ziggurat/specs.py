@@ -1,0 +1,167 @@
+"""Model specs: ``provider:name``, and who answers to them.
+
+Knows the form of a spec and the entry-point group; knows no provider. Ours come through the same
+door as anybody's: a package registers an object under the group ``ziggurat.providers`` and its
+methods ``chat``, ``embeddings`` and ``images`` are what it can do. A leaf, so that an index can
+open the embedding model its manifest names without importing the models.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+
+from ziggurat.errors import InputError, UnknownModel
+
+if TYPE_CHECKING:
+    from langchain_core.embeddings import Embeddings
+    from langchain_core.language_models import BaseChatModel
+
+    from ziggurat.picture import Picture
+
+GROUP = "ziggurat.providers"
+Kind = Literal["chat", "embeddings", "images"]
+
+DEFAULTS: dict[Kind, str] = {
+    "chat": "local:qwen2.5-coder-0.5b",
+    "embeddings": "local:multilingual-e5-small",
+}
+"""What a call with no model named uses. A key in the environment never changes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """A parsed spec.
+
+    Attributes:
+        provider: The part before the first colon, lower case.
+        name: Everything after it, as written; may contain colons and slashes.
+    """
+
+    provider: str
+    name: str
+
+    @classmethod
+    def parse(cls, text: str) -> ModelSpec:
+        """Split ``provider:name``.
+
+        Raises:
+            InputError: If either part is missing.
+        """
+        provider, colon, name = text.strip().partition(":")
+        if not (provider and colon and name):
+            raise InputError(
+                f"{text!r} is not a model spec.",
+                fix="write provider:name, for example openai:gpt-4.1 or local:qwen2.5-coder-0.5b",
+            )
+        return cls(provider.lower(), name)
+
+    def __str__(self) -> str:
+        return f"{self.provider}:{self.name}"
+
+
+class ImageModel(Protocol):
+    """Something that turns a prompt into a `Picture`."""
+
+    spec: str
+
+    def generate(self, prompt: str, *, size: tuple[int, int] | None = None) -> Picture:
+        """Draw ``prompt`` at ``size`` (width, height) pixels, or at the model's own size."""
+
+    async def agenerate(self, prompt: str, *, size: tuple[int, int] | None = None) -> Picture:
+        """The same without blocking."""
+
+
+@runtime_checkable
+class ChatProvider(Protocol):
+    """A provider of chat models."""
+
+    def chat(self, name: str, **options: Any) -> BaseChatModel:
+        """Open the chat model ``name``; ``options`` go to its constructor."""
+
+
+@runtime_checkable
+class EmbeddingsProvider(Protocol):
+    """A provider of embedding models."""
+
+    def embeddings(self, name: str, **options: Any) -> Embeddings:
+        """Open the embedding model ``name``; ``options`` go to its constructor."""
+
+
+@runtime_checkable
+class ImagesProvider(Protocol):
+    """A provider of image models."""
+
+    def images(self, name: str, **options: Any) -> ImageModel:
+        """Open the image model ``name``; ``options`` go to its constructor."""
+
+
+@cache
+def providers() -> dict[str, EntryPoint]:
+    """Every registered provider by name; none of them is imported."""
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def find_provider(spec: ModelSpec) -> object:
+    """The provider object of a spec.
+
+    A name nobody registered goes to the provider registered as ``*``, if there is one.
+
+    Raises:
+        UnknownModel: If nobody answers; the closest registered names are suggested.
+    """
+    known = providers()
+    point = known.get(spec.provider) or known.get("*")
+    if point is None:
+        raise UnknownModel(
+            f"No provider is registered for {str(spec)!r}.",
+            fix=f"known providers: {', '.join(sorted(known)) or 'none'}",
+        )
+    return point.load()
+
+
+def close_providers(name: str) -> list[str]:
+    """Registered provider names that look like ``name``."""
+    return get_close_matches(name, [known for known in providers() if known != "*"], n=3)
+
+
+def open_chat(spec: str | None = None, **options: Any) -> BaseChatModel:
+    """Open a chat model by spec; the local default when none is named."""
+    parsed = ModelSpec.parse(spec or DEFAULTS["chat"])
+    provider = find_provider(parsed)
+    if not isinstance(provider, ChatProvider):
+        raise _cannot(parsed, "chat")
+    return provider.chat(parsed.name if not _is_catch_all(parsed) else str(parsed), **options)
+
+
+def open_embeddings(spec: str | None = None, **options: Any) -> Embeddings:
+    """Open an embedding model by spec; the local default when none is named."""
+    parsed = ModelSpec.parse(spec or DEFAULTS["embeddings"])
+    provider = find_provider(parsed)
+    if not isinstance(provider, EmbeddingsProvider):
+        raise _cannot(parsed, "embeddings")
+    return provider.embeddings(parsed.name if not _is_catch_all(parsed) else str(parsed), **options)
+
+
+def open_images(spec: str, **options: Any) -> ImageModel:
+    """Open an image model by spec."""
+    parsed = ModelSpec.parse(spec)
+    provider = find_provider(parsed)
+    if not isinstance(provider, ImagesProvider):
+        raise _cannot(parsed, "images")
+    return provider.images(parsed.name if not _is_catch_all(parsed) else str(parsed), **options)
+
+
+def _is_catch_all(spec: ModelSpec) -> bool:
+    return spec.provider not in providers()
+
+
+def _cannot(spec: ModelSpec, kind: Kind) -> UnknownModel:
+    return UnknownModel(
+        f"The provider {spec.provider!r} has no {kind} models.",
+        where=str(spec),
+        fix=f"known providers: {', '.join(sorted(providers()))}",
+    )

@@ -1,0 +1,1 @@
+"""Public test doubles for code that builds on Ziggurat."""
