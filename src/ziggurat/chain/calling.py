@@ -1,0 +1,99 @@
+"""How a stage is called, by kind: awaited, run in a thread, streamed piece by piece.
+
+Knows nothing of runs, plans or policies: inputs go in, the output comes out, and the pieces of a
+streamed output go to a sink on the way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
+
+from ziggurat.chain.callbacks import in_config
+from ziggurat.chain.stage import Call, CallKind
+
+if TYPE_CHECKING:
+    from langchain_core.runnables import RunnableConfig
+
+_WORKER_THREADS = 64
+
+
+@cache
+def _workers() -> ThreadPoolExecutor:
+    """Threads for synchronous stages: many, because most of them wait for something."""
+    return ThreadPoolExecutor(_WORKER_THREADS, thread_name_prefix="ziggurat-stage")
+
+
+Sink = Callable[[Any], Awaitable[None]]
+
+
+async def perform(
+    call: Call, inputs: Mapping[str, Any], config: RunnableConfig | None, sink: Sink | None
+) -> tuple[Any, bool]:
+    """Call a stage the way its kind asks for; pieces go to ``sink`` as they come."""
+    match call.kind:
+        case CallKind.ASYNC:
+            with in_config(config):
+                return await call.target(**inputs), False
+        case CallKind.SYNC:
+            with in_config(config):
+                return await _in_thread(partial(call.target, **inputs)), False
+        case CallKind.ASYNC_STREAM:
+            with in_config(config):
+                return await _collect(call.target(**inputs), sink), sink is not None
+        case CallKind.STREAM:
+            with in_config(config):
+                return await _collect(_threaded(call.target(**inputs)), sink), sink is not None
+        case CallKind.RUNNABLE | CallKind.RUNNABLE_VALUE:
+            argument = dict(inputs) if call.kind is CallKind.RUNNABLE else inputs["input"]
+            if sink is None:
+                return await call.target.ainvoke(argument, config), False
+            return await _collect(call.target.astream(argument, config), sink), True
+
+
+async def _in_thread(work: Callable[[], Any]) -> Any:
+    context = contextvars.copy_context()
+    return await asyncio.get_running_loop().run_in_executor(_workers(), partial(context.run, work))
+
+
+_END: Any = object()
+
+
+async def _threaded(pieces: Iterator[Any]) -> AsyncIterator[Any]:
+    """A generator's pieces, each made in a worker thread."""
+    try:
+        while (piece := await _in_thread(partial(next, pieces, _END))) is not _END:
+            yield piece
+    finally:
+        close = getattr(pieces, "close", None)
+        if close is not None:
+            close()
+
+
+async def _collect(pieces: AsyncIterator[Any], sink: Sink | None) -> Any:
+    """The sum of the pieces. Pieces that cannot be added replace what came before, as in LangChain."""
+    total: Any = None
+    first = True
+    async for piece in pieces:
+        if sink is not None:
+            await sink(piece)
+        if first:
+            total, first = piece, False
+            continue
+        try:
+            total = total + piece
+        except TypeError:
+            total = piece
+    return total
+
+
+def text_of(chunk: Any) -> str:
+    """The text in a piece of output: the piece itself, or what it calls its text."""
+    if isinstance(chunk, str):
+        return chunk
+    text = getattr(chunk, "text", "")
+    return str(text) if isinstance(text, str) else ""

@@ -1,0 +1,130 @@
+"""What happens in a run, as one typed stream; every view of a run reads it and nothing else.
+
+Pure values. The runner makes them only when somebody reads: with no reader, no event exists.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from ziggurat.chain.stage import StageName
+from ziggurat.chain.usage import NO_USAGE, Usage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Base:
+    """What every event carries.
+
+    Attributes:
+        run: The run's id.
+        at: Seconds since the run began.
+    """
+
+    run: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _OfStage(_Base):
+    """What every event of a stage carries: its name."""
+
+    stage: StageName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageStarted(_OfStage):
+    """A stage has its inputs and begins."""
+
+    type: ClassVar[str] = "stage_started"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token(_OfStage):
+    """A piece of a stage's output, as it is made.
+
+    Attributes:
+        chunk: The piece; the sum of a stage's chunks is its output.
+        text: The text in it, for people.
+    """
+
+    type: ClassVar[str] = "token"
+    chunk: Any
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageFinished(_OfStage):
+    """A stage has its output.
+
+    Attributes:
+        output: The value.
+        seconds: How long it took, attempts and waiting included.
+        usage: What its models used.
+        streamed: Whether its pieces were told before, as tokens.
+        fell_back: Whether the output is the fallback's.
+    """
+
+    type: ClassVar[str] = "stage_finished"
+    output: Any
+    seconds: float
+    usage: Usage = NO_USAGE
+    streamed: bool = False
+    fell_back: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageRetried(_OfStage):
+    """An attempt failed and another will follow.
+
+    Attributes:
+        attempt: The attempt that failed, from 1.
+        wait: Seconds until the next one.
+        error: What it raised.
+    """
+
+    type: ClassVar[str] = "stage_retried"
+    attempt: int
+    wait: float
+    error: BaseException
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageFailed(_OfStage):
+    """A stage raised, and nothing is left to try."""
+
+    type: ClassVar[str] = "stage_failed"
+    error: BaseException
+    seconds: float
+    usage: Usage = NO_USAGE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageSkipped(_OfStage):
+    """A stage cannot run because another failed.
+
+    Attributes:
+        cause: The stage that failed.
+    """
+
+    type: ClassVar[str] = "stage_skipped"
+    cause: StageName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFinished(_Base):
+    """Nothing is left to run.
+
+    Attributes:
+        outputs: What finished, by stage.
+        usage: The sum over all stages.
+        ok: Whether every stage finished.
+    """
+
+    type: ClassVar[str] = "run_finished"
+    outputs: dict[str, Any]
+    usage: Usage
+    ok: bool
+
+
+Event = StageStarted | Token | StageFinished | StageRetried | StageFailed | StageSkipped | RunFinished

@@ -1,0 +1,177 @@
+"""A wiring compiled for running: where every value lies, and how each stage's inputs are read.
+
+The run's inputs and the stages' outputs share one list of slots; reading an input is an index into
+it. What can be decided once per chain is decided here, so that a run only moves values.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ziggurat.chain.plan import DONE, Plan
+from ziggurat.chain.stage import Call, CallKind, Policy, Ref, StageName, Template, Value
+from ziggurat.chain.wiring import Wiring
+from ziggurat.errors import InputError
+
+MISSING: Any = type("MISSING", (), {"__repr__": lambda _: "MISSING"})()
+"""In the slot of a run input that was not given."""
+
+Getter = Callable[[list[Any]], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One stage, ready to run.
+
+    Attributes:
+        name: Its name.
+        call: What to call.
+        policy: How.
+        target: What ``call`` calls.
+        slot: Where its output goes.
+        position: Its position in the wiring.
+        direct: Parameters that are one slot's value as it is.
+        getters: The other parameters, each with a function of the slots.
+        is_plain_async: Whether it is a coroutine function with no policy.
+    """
+
+    name: StageName
+    call: Call
+    policy: Policy
+    target: Any
+    slot: int
+    position: int
+    direct: tuple[tuple[str, int], ...]
+    getters: tuple[tuple[str, Getter], ...]
+    is_plain_async: bool
+
+    def inputs(self, slots: list[Any], overrides: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
+        """The stage's inputs by name, from the slots of a run."""
+        given = {param: slots[slot] for param, slot in self.direct}
+        if self.getters:
+            for param, get in self.getters:
+                found = get(slots)
+                if found is not MISSING:
+                    given[param] = found
+        if overrides and (own := overrides.get(self.position)):
+            given.update(own)
+        return given
+
+
+class Program:
+    """A chain that can run, any number of times at once.
+
+    Attributes:
+        wiring: What it was compiled from.
+        steps: One for each stage, by position.
+        slot_of: Where the value of each run input lies.
+    """
+
+    def __init__(self, wiring: Wiring) -> None:
+        self.wiring = wiring
+        stages = len(wiring.names)
+        self.slot_of: dict[str, int] = {name: stages + offset for offset, name in enumerate(wiring.inputs)}
+        self.slots = stages + len(wiring.inputs)
+        self.steps = tuple(self._step(position) for position in range(stages))
+        self._outputs = tuple((wiring.names[position], position) for position in wiring.outputs)
+        self._limiters: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[StageName, asyncio.Semaphore]]
+        self._limiters = weakref.WeakKeyDictionary()
+
+    def outputs(self, slots: Sequence[Any]) -> dict[str, Any]:
+        """The values a run returns, by stage."""
+        return {name: slots[slot] for name, slot in self._outputs}
+
+    def finished(self, slots: Sequence[Any], plan: Plan) -> dict[str, Any]:
+        """The values of the stages that are done, by stage."""
+        return {
+            name: slots[position] for position, name in enumerate(self.wiring.names) if plan.states[position] is DONE
+        }
+
+    def limiter(self, name: StageName) -> asyncio.Semaphore:
+        """The semaphore that bounds a stage's concurrent calls on the running event loop."""
+        of_loop = self._limiters.setdefault(asyncio.get_running_loop(), {})
+        limit = self.wiring.stages[self.wiring.position(name)].policy.limit or 1
+        return of_loop.setdefault(name, asyncio.Semaphore(limit))
+
+    def _step(self, position: int) -> Step:
+        stage, name = self.wiring.stages[position], self.wiring.names[position]
+        direct: list[tuple[str, int]] = []
+        getters: list[tuple[str, Getter]] = []
+        for feed in self.wiring.feeds[position]:
+            match feed.binding:
+                case Ref(root, ()) if feed.required:
+                    direct.append((feed.param, self._slot(root, position)))
+                case Ref() as reference:
+                    getters.append((feed.param, self._reader(reference, position)))
+                case Template() as template:
+                    getters.append((feed.param, self._filler(template, position)))
+                case Value(constant):
+                    getters.append((feed.param, _constant(constant)))
+        return Step(
+            name,
+            stage.call,
+            stage.policy,
+            stage.call.target,
+            position,
+            position,
+            tuple(direct),
+            tuple(getters),
+            is_plain_async=stage.call.kind is CallKind.ASYNC and stage.policy.is_plain,
+        )
+
+    def _slot(self, root: str, position: int) -> int:
+        names = self.wiring.names
+        if root in names and root != names[position]:
+            return self.wiring.position(root)
+        return self.slot_of[root]
+
+    def _reader(self, reference: Ref, position: int) -> Getter:
+        slot = self._slot(reference.root, position)
+
+        def read(slots: list[Any]) -> Any:
+            return follow(slots[slot], reference)
+
+        return read
+
+    def _filler(self, template: Template, position: int) -> Getter:
+        parts = [part if isinstance(part, str) else self._reader(part, position) for part in template.parts]
+
+        def fill(slots: list[Any]) -> str:
+            return "".join(part if isinstance(part, str) else str(part(slots)) for part in parts)
+
+        return fill
+
+
+def _constant(value: Any) -> Getter:
+    def get(_: list[Any]) -> Any:
+        return value
+
+    return get
+
+
+def follow(start: Any, reference: Ref) -> Any:
+    """What a reference's path leads to inside a value: a mapping's key, a list's item, an attribute.
+
+    Raises:
+        InputError: If there is no such thing; it names the step that was missing.
+    """
+    found = start
+    for step in reference.path:
+        if found is MISSING:
+            return MISSING
+        try:
+            if isinstance(found, Mapping):
+                found = found[step]
+            elif isinstance(found, Sequence) and not isinstance(found, str) and step.isdecimal():
+                found = found[int(step)]
+            else:
+                found = getattr(found, step)
+        except (KeyError, IndexError, AttributeError) as error:
+            raise InputError(
+                f"The reference {str(reference)!r} leads nowhere: {type(found).__name__} has no {step!r}."
+            ) from error
+    return found
