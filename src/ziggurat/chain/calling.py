@@ -11,13 +11,15 @@ import contextvars
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ziggurat.chain.callbacks import in_config
 from ziggurat.chain.stage import Call, CallKind
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
+
+T = TypeVar("T")
 
 _WORKER_THREADS = 64
 
@@ -41,7 +43,7 @@ async def perform(
                 return await call.target(**inputs), False
         case CallKind.SYNC:
             with in_config(config):
-                return await _in_thread(partial(call.target, **inputs)), False
+                return await in_thread(partial(call.target, **inputs)), False
         case CallKind.ASYNC_STREAM:
             with in_config(config):
                 return await _collect(call.target(**inputs), sink), sink is not None
@@ -55,7 +57,8 @@ async def perform(
             return await _collect(call.target.astream(argument, config), sink), True
 
 
-async def _in_thread(work: Callable[[], Any]) -> Any:
+async def in_thread(work: Callable[[], T]) -> T:
+    """Do blocking work in a worker thread that sees the caller's context variables."""
     context = contextvars.copy_context()
     return await asyncio.get_running_loop().run_in_executor(_workers(), partial(context.run, work))
 
@@ -66,7 +69,7 @@ _END: Any = object()
 async def _threaded(pieces: Iterator[Any]) -> AsyncIterator[Any]:
     """A generator's pieces, each made in a worker thread."""
     try:
-        while (piece := await _in_thread(partial(next, pieces, _END))) is not _END:
+        while (piece := await in_thread(partial(next, pieces, _END))) is not _END:
             yield piece
     finally:
         close = getattr(pieces, "close", None)

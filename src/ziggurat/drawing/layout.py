@@ -1,0 +1,197 @@
+"""Where everything in a diagram stands: Graphviz places boxes, arrows and labels.
+
+Text in, coordinates out; nothing is drawn here. Boxes are measured with the fonts they will be
+drawn in and given to Graphviz at that size, so what it separates stays separate.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ziggurat.drawing.fonts import text_width, wrap
+from ziggurat.drawing.spec import Diagram, Group, Kind, Node
+from ziggurat.errors import PictureError
+from ziggurat.optional import require
+
+Point = tuple[float, float]
+Direction = Literal["LR", "TB"]
+
+LABEL_SIZE = 19.0
+"""Pixels of the text in a box."""
+
+EDGE_LABEL_SIZE = 15.0
+GROUP_LABEL_SIZE = 15.0
+ICON = 40.0
+"""Pixels of the round icon at the left of a box."""
+
+_PADDING = 16.0
+_LINE_HEIGHT = 1.25
+_TEXT_WIDTH = 190.0
+_POINTS_PER_INCH = 72.0
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A node in its place; pixels, the origin at the top left.
+
+    Attributes:
+        id: The node's id.
+        kind: Its kind.
+        lines: Its label, broken into lines.
+        x: The centre.
+        y: The centre.
+        width: Outer width.
+        height: Outer height.
+    """
+
+    id: str
+    kind: Kind
+    lines: tuple[str, ...]
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Arrow:
+    """An edge in its place.
+
+    Attributes:
+        points: A start point and groups of three control points (cubic Bézier).
+        tip: The point of the arrow.
+        label: What is written beside it.
+        label_at: The centre of the label, if there is one.
+    """
+
+    points: tuple[Point, ...]
+    tip: Point
+    label: str
+    label_at: Point | None
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A group in its place."""
+
+    label: str
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A placed diagram.
+
+    Attributes:
+        width: Of everything, in pixels.
+        height: Of everything, in pixels.
+        boxes: The nodes.
+        arrows: The edges.
+        frames: The groups.
+    """
+
+    width: float
+    height: float
+    boxes: tuple[Box, ...]
+    arrows: tuple[Arrow, ...]
+    frames: tuple[Frame, ...]
+
+    def scale_into(self, width: float, height: float) -> float:
+        """How much the layout is scaled to fill a space of this size."""
+        return min(width / self.width, height / self.height)
+
+
+def best_layout(diagram: Diagram, width: float, height: float) -> Layout:
+    """Lay the diagram out in both directions; the one that can be drawn larger wins."""
+    return max(
+        (lay_out(diagram, direction) for direction in ("LR", "TB")), key=lambda one: one.scale_into(width, height)
+    )
+
+
+def lay_out(diagram: Diagram, direction: Direction) -> Layout:
+    """Place a tidy diagram.
+
+    Raises:
+        MissingDependency: Without pygraphviz.
+        PictureError: If Graphviz cannot place it.
+    """
+    pgv = require("pygraphviz", for_="laying out diagrams", extra="pictures")
+    graph = pgv.AGraph(directed=True, strict=False, rankdir=direction, nodesep="0.55", ranksep="0.75", margin="0")
+    graph.graph_attr["compound"] = "true"
+    sizes = {node.id: _measure(node) for node in diagram.nodes}
+    for node in diagram.nodes:
+        _, width, height = sizes[node.id]
+        graph.add_node(node.id, shape="box", fixedsize="true", label="", width=_inches(width), height=_inches(height))
+    order = {node.id: position for position, node in enumerate(diagram.nodes)}
+    for position, edge in enumerate(diagram.edges):
+        label = _room(text_width(edge.label, EDGE_LABEL_SIZE) + 14, 26) if edge.label else ""
+        onward = order[edge.source] < order[edge.target]  # an arrow back must not turn the reading order round
+        graph.add_edge(edge.source, edge.target, key=str(position), label=label, constraint=str(onward).lower())
+    for position, group in enumerate(diagram.groups):
+        room = _room(text_width(group.label, GROUP_LABEL_SIZE, "bold") + 24, 24)
+        graph.add_subgraph(list(group.nodes), name=f"cluster_{position}", label=room, margin="22", labeljust="l")
+    try:
+        graph.layout(prog="dot")
+    except (OSError, ValueError) as error:
+        raise PictureError(f"Graphviz could not lay the diagram out: {error}.", where=diagram.title) from error
+    return _read(diagram, graph, sizes)
+
+
+def _measure(node: Node) -> tuple[tuple[str, ...], float, float]:
+    """A node's lines, and the width and height of its box in pixels."""
+    lines = wrap(node.label, LABEL_SIZE, _TEXT_WIDTH, "bold")
+    text = max(text_width(line, LABEL_SIZE, "bold") for line in lines)
+    width = _PADDING * 2.5 + ICON + max(text, 60.0)
+    height = max(ICON, len(lines) * LABEL_SIZE * _LINE_HEIGHT) + 2 * _PADDING
+    return tuple(lines), width, height
+
+
+def _inches(pixels: float) -> str:
+    return f"{pixels / _POINTS_PER_INCH:.4f}"
+
+
+def _room(width: float, height: float) -> str:
+    """A label that only takes up room, so that our own text fits where Graphviz left a place."""
+    size = f'border="0" fixedsize="true" width="{width:.0f}" height="{height:.0f}"'
+    return f"<<table {size}><tr><td></td></tr></table>>"
+
+
+def _read(diagram: Diagram, graph: Any, sizes: dict[str, tuple[tuple[str, ...], float, float]]) -> Layout:
+    left, bottom, right, top = _numbers(graph.graph_attr["bb"])
+
+    def turned(points: Iterable[Point]) -> tuple[Point, ...]:
+        return tuple((x - left, top - y) for x, y in points)
+
+    boxes = []
+    for node in diagram.nodes:
+        ((x, y),) = turned(_points(graph.get_node(node.id).attr["pos"]))
+        lines, width, height = sizes[node.id]
+        boxes.append(Box(node.id, node.kind, lines, x, y, width, height))
+    arrows = []
+    for position, edge in enumerate(diagram.edges):
+        drawn = graph.get_edge(edge.source, edge.target, key=str(position)).attr
+        tip, *points = turned(_points(drawn["pos"].removeprefix("e,")))
+        label_at = turned(_points(drawn["lp"]))[0] if edge.label and drawn["lp"] else None
+        arrows.append(Arrow(tuple(points), tip, edge.label, label_at))
+    frames = [_frame(graph, position, group, left, top) for position, group in enumerate(diagram.groups)]
+    return Layout(right - left, top - bottom, tuple(boxes), tuple(arrows), tuple(frames))
+
+
+def _frame(graph: Any, position: int, group: Group, left: float, top: float) -> Frame:
+    x0, y0, x1, y1 = _numbers(graph.get_subgraph(f"cluster_{position}").graph_attr["bb"])
+    return Frame(group.label, x0 - left, top - y1, x1 - x0, y1 - y0)
+
+
+def _points(text: str) -> list[Point]:
+    numbers = _numbers(text)
+    return list(zip(numbers[::2], numbers[1::2], strict=True))
+
+
+def _numbers(text: str) -> list[float]:
+    return [float(one) for one in re.findall(r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?", text)]

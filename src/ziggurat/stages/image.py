@@ -1,0 +1,156 @@
+"""`ImageGeneration`: a prompt becomes a `Picture`, by an image model or, with no key, by drawing.
+
+With no image model named, a prompt that asks for a diagram becomes one (a chat model writes the
+spec, from retrieved context where a retriever is given), and any other becomes an illustration that says so. What a
+picture came from is written into the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.vectorstores import VectorStore
+
+from ziggurat import models
+from ziggurat.chain.calling import in_thread
+from ziggurat.chain.stage import Param
+from ziggurat.drawing.layout import best_layout
+from ziggurat.drawing.raster import MAX_SIDE, rasterise, with_text
+from ziggurat.drawing.scene import is_diagram, paint
+from ziggurat.drawing.spec import Diagram
+from ziggurat.drawing.svg import diagram_svg
+from ziggurat.errors import InputError
+from ziggurat.picture import Picture
+from ziggurat.stages.base import StageRunnable
+from ziggurat.stages.diagram import Plan, write_diagram
+
+if TYPE_CHECKING:
+    from langchain_core.documents import Document
+    from langchain_core.language_models import BaseChatModel
+
+    from ziggurat.specs import ImageModel
+
+_LONGEST_PROMPT = 4000
+_FACT_CHARACTERS = 600
+_FACTS = 2
+_SMALLEST_SIDE = 320
+_SPEC = "ziggurat:drawing"
+
+
+class ImageGeneration(StageRunnable[Picture]):
+    """Make a picture.
+
+    Args:
+        model: An image model or its spec, such as ``openai:gpt-image-1``. With None nothing is
+            paid or downloaded but the chat model: diagrams and illustrations are drawn here.
+        chat: The chat model that writes a diagram's spec; the local one when none is named.
+        retriever: Where facts for a diagram come from: a vector store, a retriever, or None.
+        size: Width and height in pixels; None for 1600 x 900, or the image model's own.
+        plan: How a diagram's spec is written; None for roles with a local model, and nodes and
+            arrows with any other.
+        name: What to call it in traces.
+
+    Input: ``prompt`` (str). Output: `Picture`, a PNG.
+
+    Raises:
+        InputError: For a prompt that is empty or too long, or a size that cannot be drawn.
+        PictureError: If the picture cannot be made.
+    """
+
+    def __init__(
+        self,
+        model: str | ImageModel | None = None,
+        *,
+        chat: str | BaseChatModel | None = None,
+        retriever: VectorStore | Runnable[str, list[Document]] | None = None,
+        size: tuple[int, int] | None = None,
+        plan: Plan | None = None,
+        name: str | None = None,
+    ) -> None:
+        if size is not None and not all(_SMALLEST_SIDE <= side <= MAX_SIDE for side in size):
+            raise InputError(
+                f"A picture of {size[0]} x {size[1]} pixels cannot be made.",
+                fix=f"sides from {_SMALLEST_SIDE} to {MAX_SIDE} pixels",
+            )
+        self.model = models.images(model) if isinstance(model, str) else model
+        self.chat = models.chat(chat) if self.model is None else None
+        self.retriever = (
+            retriever.as_retriever(search_kwargs={"k": _FACTS}) if isinstance(retriever, VectorStore) else retriever
+        )
+        self.size = size
+        self.plan = plan
+        self.name = name or "ImageGeneration"
+
+    @property
+    def stage_inputs(self) -> tuple[Param, ...]:
+        """The prompt."""
+        return (Param("prompt", str),)
+
+    @property
+    def stage_output(self) -> Any:
+        """A `Picture`."""
+        return Picture
+
+    async def _output(self, inputs: Mapping[str, Any], config: RunnableConfig) -> Picture:
+        prompt = inputs["prompt"]
+        if not isinstance(prompt, str) or not prompt.strip():
+            raise InputError("The prompt of a picture is empty.", where=self.get_name(), fix="say what to draw")
+        if len(prompt) > _LONGEST_PROMPT:
+            raise InputError(
+                f"The prompt is {len(prompt):,} characters long; {_LONGEST_PROMPT:,} is the limit.",
+                where=self.get_name(),
+                fix="summarise it first",
+            )
+        if self.model is not None:
+            return _documented(await self.model.agenerate(prompt, size=self.size))
+        if is_diagram(prompt):
+            return await self._diagram(prompt, config)
+        return await in_thread(lambda: self._illustration(prompt))
+
+    async def _diagram(self, prompt: str, config: RunnableConfig) -> Picture:
+        chat = self.chat or models.chat()
+        found = await self.retriever.ainvoke(prompt, config) if self.retriever is not None else []
+        facts = " ".join(" ".join(one.page_content.split())[:_FACT_CHARACTERS] for one in found[:_FACTS])
+        spec = str(getattr(chat, "spec", "") or chat.get_name())
+        plan: Plan = self.plan or ("concept" if spec.startswith(("local:", "fake:")) else "graph")
+        diagram = await write_diagram(prompt, facts, chat, plan, config)
+        sources = ", ".join(str(one.metadata.get("source", one.id)) for one in found[:_FACTS])
+        return await in_thread(lambda: self._draw(diagram, prompt, spec, sources))
+
+    def _draw(self, diagram: Diagram, prompt: str, spec: str, sources: str) -> Picture:
+        width, height = self.size or (1600, 900)
+        layout = best_layout(diagram, width * 0.91, height * 0.74)
+        caption = f"Diagram written by {spec}" + (f" from {sources}" if sources else "")
+        svg = diagram_svg(layout, diagram.title, caption, width=width, height=height)
+        provenance = {
+            "Title": diagram.title,
+            "Description": prompt,
+            "Software": f"Ziggurat; spec by {spec}",
+            "Sources": sources,
+            "Spec": diagram.model_dump_json(),
+        }
+        kept = {key: value for key, value in provenance.items() if value}
+        return Picture(rasterise(svg, kept), "png", width, height, prompt, "diagram", spec, svg, kept)
+
+    def _illustration(self, prompt: str) -> Picture:
+        width, height = self.size or (1600, 900)
+        scene = paint(prompt, width=width, height=height)
+        provenance = {
+            "Title": "Illustration",
+            "Description": prompt,
+            "Software": f"Ziggurat; painted by a program with seed {scene.seed}",
+            "Comment": f"Recognised: {', '.join(scene.things) or 'nothing in the prompt'}; light: {scene.mood}",
+        }
+        png = rasterise(scene.svg, provenance)
+        return Picture(png, "png", width, height, prompt, "illustration", _SPEC, scene.svg, provenance)
+
+
+def _documented(picture: Picture) -> Picture:
+    """The same picture with its story in the file, where the format can hold it."""
+    if picture.format != "png":
+        return picture
+    provenance = {**picture.provenance, "Description": picture.prompt, "Software": f"Ziggurat; {picture.model}"}
+    return replace(picture, data=with_text(picture.data, provenance), provenance=provenance)
