@@ -1,1 +1,93 @@
-"""Ziggurat: multi-stage reasoning over your documents."""
+"""Ziggurat: multi-stage reasoning over your documents.
+
+The public names, each imported when it is first asked for, so that importing this package imports
+neither LangChain nor a model.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ziggurat.chain.adapt import given, stage
+    from ziggurat.chain.multichain import MultiChain
+    from ziggurat.chain.stage import Retry, Stage, ref, value
+    from ziggurat.errors import ChainError, InputError, WiringError, ZigguratError
+    from ziggurat.index import VectorIndex
+    from ziggurat.models import chat, embeddings, images
+    from ziggurat.picture import Picture
+    from ziggurat.stages.answer import Answer, Citation
+    from ziggurat.stages.image import ImageGeneration
+    from ziggurat.stages.llm import LLM
+    from ziggurat.stages.qa import RetrievalQA, load_qa_chain
+    from ziggurat.stages.transform import SimpleChain, Transform
+
+_HOMES = {
+    "Answer": "ziggurat.stages.answer",
+    "ChainError": "ziggurat.errors",
+    "Citation": "ziggurat.stages.answer",
+    "ImageGeneration": "ziggurat.stages.image",
+    "InputError": "ziggurat.errors",
+    "LLM": "ziggurat.stages.llm",
+    "MultiChain": "ziggurat.chain.multichain",
+    "Picture": "ziggurat.picture",
+    "RetrievalQA": "ziggurat.stages.qa",
+    "Retry": "ziggurat.chain.stage",
+    "SimpleChain": "ziggurat.stages.transform",
+    "Stage": "ziggurat.chain.stage",
+    "Transform": "ziggurat.stages.transform",
+    "VectorIndex": "ziggurat.index",
+    "WiringError": "ziggurat.errors",
+    "ZigguratError": "ziggurat.errors",
+    "chat": "ziggurat.models",
+    "embeddings": "ziggurat.models",
+    "given": "ziggurat.chain.adapt",
+    "images": "ziggurat.models",
+    "load_qa_chain": "ziggurat.stages.qa",
+    "ref": "ziggurat.chain.stage",
+    "stage": "ziggurat.chain.adapt",
+    "value": "ziggurat.chain.stage",
+}
+
+__version__ = "0.1.0"
+__all__ = [
+    "LLM",
+    "Answer",
+    "ChainError",
+    "Citation",
+    "ImageGeneration",
+    "InputError",
+    "MultiChain",
+    "Picture",
+    "RetrievalQA",
+    "Retry",
+    "SimpleChain",
+    "Stage",
+    "Transform",
+    "VectorIndex",
+    "WiringError",
+    "ZigguratError",
+    "chat",
+    "embeddings",
+    "given",
+    "images",
+    "load_qa_chain",
+    "ref",
+    "stage",
+    "value",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name from its home."""
+    home = _HOMES.get(name)
+    if home is None:
+        message = f"module 'ziggurat' has no attribute {name!r}"
+        raise AttributeError(message)
+    return getattr(import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return sorted([*__all__, "__version__"])

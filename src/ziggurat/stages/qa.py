@@ -78,7 +78,7 @@ class Passage:
         """Read the place from a document's metadata, as our index and LangChain's splitters write it."""
         metadata = document.metadata
         chunk = document.id or str(metadata.get("id", position))
-        line = metadata.get("line")
+        line = metadata.get("first_line")
         return cls(
             document.page_content,
             str(metadata.get("source", chunk)),

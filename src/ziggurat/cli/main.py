@@ -1,0 +1,85 @@
+"""The command line's front door: finds the command, runs it, prints an error as a person reads one.
+
+Commands live in modules of their own and are imported when called, so that ``--help`` stays
+instant; the table below is all that is known of them here.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+import ziggurat
+from ziggurat.errors import ZigguratError
+
+_COMMANDS = {
+    "demo": ("ziggurat.cli.demo", "See it all run: index, questions, a picture, a MultiChain."),
+    "index": ("ziggurat.cli.index", "Read documents into a vector index."),
+    "ask": ("ziggurat.cli.ask", "Ask an index a question; the answer cites file and line."),
+    "run": ("ziggurat.cli.run", "Run a chain from a Python file."),
+    "models": ("ziggurat.cli.models", "List and download the local models."),
+}
+
+_INTERRUPTED = 130
+
+
+class _Lazy(click.Group):
+    """A group that imports a command when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 (click's signature)
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = import_module(_COMMANDS[cmd_name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 (click's signature)
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from difflib import get_close_matches
+
+            close = get_close_matches(args[0], _COMMANDS, n=1)
+            raise click.UsageError(error.message + (f" Did you mean {close[0]!r}?" if close else ""), ctx) from error
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(ziggurat.__version__, prog_name="ziggurat")
+def cli() -> None:
+    """Multi-stage reasoning over your documents, on this machine or on a provider.
+
+    \b
+    Start here:
+      ziggurat demo                          see everything run, no key needed
+      ziggurat index notes/ --to kb          read a folder into an index
+      ziggurat ask kb "What did we decide?"  an answer with file and line
+    """
+
+
+def main() -> None:
+    """Run the command line; an error of ours is printed without a traceback."""
+    try:
+        cli(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(_INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except ZigguratError as error:
+        from ziggurat.cli.view import print_error
+
+        print_error(error)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        click.echo("interrupted", err=True)
+        sys.exit(_INTERRUPTED)

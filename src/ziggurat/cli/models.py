@@ -1,0 +1,58 @@
+"""``ziggurat models``: the local models, what they are and where they lie."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.group("models")
+def command() -> None:
+    """List and download the local models.
+
+    They are downloaded when first used; `pull` does it beforehand.
+    """
+
+
+@command.command("list")
+def list_models() -> None:
+    """Show the catalogue: name, size, licence, and whether it is here."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from ziggurat import specs
+    from ziggurat.models import catalogue
+
+    table = Table(box=None, header_style="bold")
+    for heading in ("spec", "kind", "size", "licence", "here", "what it is"):
+        table.add_column(heading, justify="right" if heading == "size" else "left")
+    defaults = set(specs.DEFAULTS.values())
+    for entry in catalogue.entries():
+        spec = f"local:{entry.name}"
+        table.add_row(
+            spec + (" (default)" if spec in defaults else ""),
+            entry.kind,
+            f"{entry.size / 1e6:.0f} MB",
+            entry.licence,
+            "yes" if catalogue.is_cached(entry.name) else "no",
+            entry.description,
+        )
+    Console().print(table)
+
+
+@command.command("pull")
+@click.argument("names", nargs=-1)
+def pull(names: tuple[str, ...]) -> None:
+    """Download models by NAME (both defaults if none is named); verified before use.
+
+    \b
+    Example:
+      ziggurat models pull qwen2.5-coder-0.5b
+    """
+    from ziggurat import specs
+    from ziggurat.models import catalogue
+    from ziggurat.progress import default_progress
+
+    for name in names or [spec.partition(":")[2] for spec in specs.DEFAULTS.values()]:
+        bare = name.removeprefix("local:")
+        path = catalogue.fetch(bare, progress=default_progress())
+        click.echo(f"{bare}: {path}")
