@@ -247,7 +247,7 @@ class Run:
 
         attempts = AsyncRetrying(
             stop=stop_after_attempt(retry.attempts),
-            wait=wait_exponential_jitter(initial=retry.wait, max=retry.max_wait, jitter=retry.wait),
+            wait=wait_exponential_jitter(multiplier=retry.wait, max=retry.max_wait, jitter=retry.wait),
             retry=retry_if_exception(lambda error: isinstance(error, retry.on) and not isinstance(error, _HOPELESS)),
             before_sleep=tell,
             reraise=True,
