@@ -58,7 +58,11 @@ class StageRunnable(Runnable[Any, Out], Generic[Out]):
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Out:  # noqa: A002 (LangChain's name)
         """`invoke`, without blocking."""
 
-        async def work(given: Any, _: AsyncCallbackManagerForChainRun, config: RunnableConfig) -> Out:
+        async def work(
+            given: Any,
+            run_manager: AsyncCallbackManagerForChainRun,  # noqa: ARG001 (LangChain passes it by name)
+            config: RunnableConfig,
+        ) -> Out:
             return await self._output(given, config)
 
         return await self._acall_with_config(work, self._inputs(input, kwargs), config)
@@ -74,7 +78,9 @@ class StageRunnable(Runnable[Any, Out], Generic[Out]):
             yield self._inputs(input, kwargs)
 
         async def work(
-            given: AsyncIterator[Any], _: AsyncCallbackManagerForChainRun, config: RunnableConfig
+            given: AsyncIterator[Any],
+            run_manager: AsyncCallbackManagerForChainRun,  # noqa: ARG001 (LangChain passes it by name)
+            config: RunnableConfig,
         ) -> AsyncIterator[Out]:
             async for inputs in given:
                 async for piece in self._pieces(inputs, config):

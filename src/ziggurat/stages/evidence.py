@@ -104,7 +104,7 @@ def find_support(claim: str, text: str) -> Support:
             share = sum(weight for token, weight in wanted.items() if token in there) / total
             if not numbers <= there.keys():
                 share = 0.0
-            if share > best.share + 1e-9:
+            if (share, start - end) > (best.share, best.start - best.end) and share:
                 best = Support(share, start, end)
     return best
 

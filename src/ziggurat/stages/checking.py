@@ -1,0 +1,206 @@
+"""Reading an answer as it is written, and releasing each sentence with its evidence.
+
+Takes passages and text, gives pieces of an `Answer`; asks no model and retrieves nothing. Sentences
+before the first supported one are held back, so a guess is never shown and then taken back.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ziggurat.stages.answer import Answer, Citation, quote_hash
+from ziggurat.stages.evidence import SUPPORTED, Support, content, coverage, find_support, sentences
+from ziggurat.stages.language import language_of
+
+if TYPE_CHECKING:
+    from langchain_core.documents import Document
+    from langchain_core.embeddings import Embeddings
+
+_SHORT_CLAIM = 4
+"""A sentence with fewer content words is checked together with the question it answers."""
+
+_TOGETHER = 0.45
+"""The share of question and short answer that one place must cover together."""
+
+_ABOUT = 0.3
+"""The share of the question's own words that the cited passage and the answer must hold."""
+
+_MEANS_THE_SAME = 0.86
+"""Cosine from which a passage supports a sentence in another language."""
+
+_REFUSAL = re.compile(
+    r"not (?:in|mentioned in|stated in|found in|contained in) the (?:documents?|passages?|context|text)"
+    r"|(?:passages?|documents?|context|text)s? (?:do|does) not (?:hold|contain|mention|provide|state|include|say)"
+    r"|文档中没有|文中没有|没有提到|未提及|无法从|não (?:está|consta|há)[^.]{0,40}(?:documento|passage|texto)"
+    r"|no (?:está|consta|hay)[^.]{0,40}(?:documento|pasaje|texto)",
+    re.IGNORECASE,
+)
+_MARK = re.compile(r"\s*[\[【](?:\d+(?:\s*,\s*\d+)*)[\]】]")
+_LEAD = re.compile(r"^\s*(?:answer|resposta|respuesta|答案|回答)\s*[:：]\s*", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A retrieved passage and where it stands.
+
+    Attributes:
+        text: Its words.
+        document: The document's source.
+        chunk: Its id.
+        start: Where it begins in the document, in characters.
+        line: Its first line in the document, from 1, if known.
+    """
+
+    text: str
+    document: str
+    chunk: str
+    start: int
+    line: int | None
+
+    @classmethod
+    def of(cls, document: Document, position: int) -> Passage:
+        """Read the place from a document's metadata, as our index and LangChain's splitters write it."""
+        metadata = document.metadata
+        chunk = document.id or str(metadata.get("id", position))
+        line = metadata.get("first_line")
+        return cls(
+            document.page_content,
+            str(metadata.get("source", chunk)),
+            chunk,
+            int(metadata.get("start_index", 0)),
+            int(line) if line is not None else None,
+        )
+
+    def cite(self, support: Support, answer_span: tuple[int, int]) -> Citation:
+        """The citation for a piece of this passage."""
+        quote = self.text[support.start : support.end]
+        line = None if self.line is None else self.line + self.text.count("\n", 0, support.start)
+        return Citation(
+            self.document,
+            self.chunk,
+            self.start + support.start,
+            self.start + support.end,
+            quote,
+            quote_hash(quote),
+            answer_span,
+            round(support.share, 3),
+            line,
+            None if line is None else line + quote.count("\n"),
+        )
+
+
+class Checker:
+    """Checks one answer.
+
+    Args:
+        question: What was asked; a short answer is checked together with it.
+        passages: What the answer may rest on.
+        embeddings: For passages in another language than the answer; None to leave them out.
+
+    Attributes:
+        anything: Whether anything was released.
+    """
+
+    def __init__(self, question: str, passages: Sequence[Passage], embeddings: Embeddings | None) -> None:
+        self.anything = False
+        self._question = question
+        self._passages = passages
+        self._embeddings = embeddings
+        self._text = ""
+        self._checked = 0
+        self._emitted = 0
+        self._held: list[Answer] = []
+        self._said_no = False
+
+    @property
+    def refused(self) -> bool:
+        """Whether the model said that it found nothing, before it said anything that holds."""
+        return self._said_no and not self.anything
+
+    async def read(self, text: str) -> list[Answer]:
+        """Take in more of the answer; what can be released now."""
+        self._text = _clean(self._text + text)
+        spans = [span for span in sentences(self._text) if span[0] >= self._checked]
+        return [piece for span in spans[:-1] for piece in await self._check(span)]
+
+    async def end(self) -> list[Answer]:
+        """The answer is over; what is left to release."""
+        self._text = self._text.rstrip()
+        spans = [span for span in sentences(self._text) if span[0] >= self._checked]
+        return [piece for span in spans for piece in await self._check(span)]
+
+    async def _check(self, span: tuple[int, int]) -> list[Answer]:
+        self._checked = span[1]
+        sentence = self._text[span[0] : span[1]]
+        self._said_no = self._said_no or bool(_REFUSAL.search(sentence))
+        if self._said_no:
+            return []
+        citation = await self._evidence(sentence, span)
+        gap = self._text[self._emitted : span[0]]
+        self._emitted = span[1]
+        self._held.append(
+            Answer(
+                gap + sentence,
+                citations=(citation,) if citation else (),
+                unsupported=() if citation else (span,),
+            )
+        )
+        if citation is None and not self.anything:
+            return []
+        released, self._held = self._held, []
+        self.anything = True
+        return released
+
+    async def _evidence(self, sentence: str, span: tuple[int, int]) -> Citation | None:
+        best: tuple[float, Passage, Support] | None = None
+        foreign = []
+        short = len(content(sentence)) < _SHORT_CLAIM
+        for passage in self._passages:
+            if language_of(passage.text) != language_of(sentence):
+                foreign.append(passage)
+                continue
+            support = find_support(sentence, passage.text)
+            share = support.share
+            if short:
+                together = find_support(f"{self._question} {sentence}", passage.text)
+                share, support = (together.share, together) if support.share == 1.0 else (0.0, support)
+            about = coverage(self._question, [passage.text, passage.document])
+            is_enough = share >= (_TOGETHER if short else SUPPORTED) and about >= _ABOUT
+            if is_enough and (best is None or share > best[0] + 1e-9):
+                best = (share, passage, support)
+        if best is None and foreign and self._embeddings is not None:
+            best = await self._foreign_evidence(sentence, foreign, self._embeddings)
+        return best[1].cite(best[2], span) if best else None
+
+    async def _foreign_evidence(
+        self, sentence: str, passages: Sequence[Passage], embeddings: Embeddings
+    ) -> tuple[float, Passage, Support] | None:
+        """The closest sentence in another language, by meaning."""
+        places = [(one, start, end) for one in passages for start, end in sentences(one.text)]
+        claim = f"{self._question} {sentence}" if len(content(sentence)) < _SHORT_CLAIM else sentence
+        vectors = await embeddings.aembed_documents([claim, *(one.text[start:end] for one, start, end in places)])
+        likeness = [_cosine(vectors[0], other) for other in vectors[1:]]
+        top = max(range(len(places)), key=likeness.__getitem__)
+        if likeness[top] < _MEANS_THE_SAME:
+            return None
+        passage, start, end = places[top]
+        return likeness[top], passage, Support(likeness[top], start, end)
+
+
+def holds_all(question: str, passage: Passage) -> bool:
+    """Whether a passage holds every content word of a question."""
+    return coverage(question, [passage.text]) == 1.0
+
+
+def _clean(text: str) -> str:
+    """An answer without a leading "Answer:" and without the marks a model may copy from the passages."""
+    return _MARK.sub("", _LEAD.sub("", text)).lstrip()
+
+
+def _cosine(one: Sequence[float], other: Sequence[float]) -> float:
+    dot = sum(a * b for a, b in zip(one, other, strict=True))
+    norms = sum(a * a for a in one) ** 0.5 * sum(b * b for b in other) ** 0.5
+    return dot / norms if norms else 0.0
