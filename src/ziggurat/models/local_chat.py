@@ -78,6 +78,11 @@ class LocalChat(BaseChatModel):
     streaming: bool = False
 
     @property
+    def spec(self) -> str:
+        """The model spec that opens this model."""
+        return f"local:{self.model.removeprefix('local:')}"
+
+    @property
     def _llm_type(self) -> str:
         return "ziggurat-local"
 

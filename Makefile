@@ -1,0 +1,84 @@
+# The daily work. `make` alone shows what there is. Every target sets up what it needs.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+VENV  := .venv
+BIN   := $(VENV)/bin
+PEERS := .venv-peers
+
+# The first Python of 3.11 or later on this machine.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
+	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+.PHONY: help demo test check lint types imports unit docs bench format clean
+
+help: ## show this
+	@printf 'Ziggurat\n\n'
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.runtime ## run the lab on this machine, no key needed
+	@$(BIN)/ziggurat demo
+
+test: check unit ## everything a change must pass: checks, then all tests
+
+check: lint types imports ## lint, types, import contracts
+
+lint: $(VENV)/.dev ## ruff, formatting included
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev ## mypy, strict
+	$(BIN)/mypy
+
+imports: $(VENV)/.dev ## imports run one way
+	$(BIN)/lint-imports
+
+unit: $(VENV)/.dev ## all tests, docs examples included; one file: make unit T=tests/unit/test_cli.py
+	$(BIN)/pytest $(T)
+
+format: $(VENV)/.dev ## let ruff rewrite what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev $(PEERS)/.ready ## measure against the peers, side by side
+	$(BIN)/python benchmarks/orchestration.py --peers-python $(PEERS)/bin/python
+	$(BIN)/python benchmarks/embedding.py --peers-python $(PEERS)/bin/python
+	$(BIN)/python benchmarks/index.py
+	$(BIN)/python benchmarks/xquad.py
+
+clean: ## remove what the targets made; downloaded models stay
+	rm -rf $(VENV) $(PEERS) demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+# -- set-up ---------------------------------------------------------------------------------------
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Ziggurat needs Python 3.11 or later, and none is on this machine."; exit 1; }
+	@$(PYTHON) -m venv $(VENV) 2>/dev/null || { rm -rf $(VENV); \
+		$(call install-system,python3-venv,the venv module of Python) && $(PYTHON) -m venv $(VENV); }
+	@$(BIN)/python -m pip install -q --upgrade pip
+
+$(VENV)/.runtime: $(BIN)/python pyproject.toml constraints.txt
+	@echo "installing Ziggurat into $(VENV)"
+	@$(BIN)/python -m pip install -q --prefer-binary -c constraints.txt -e ".[laptop,openai,providers]"
+	@ldconfig -p 2>/dev/null | grep -q libgomp.so.1 || [ "$$(uname)" != Linux ] || \
+		{ $(call install-system,libgomp1,the OpenMP library that the local models run on); }
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime
+	@echo "installing the tools for development"
+	@$(BIN)/python -m pip install -q --prefer-binary -c constraints.txt --group dev
+	@touch $@
+
+$(PEERS)/.ready: constraints-peers.txt
+	@echo "installing the peers for comparison into $(PEERS)"
+	@$(PYTHON) -m venv $(PEERS) && $(PEERS)/bin/python -m pip install -q --upgrade pip
+	@$(PEERS)/bin/python -m pip install -q torch==2.13.0
+	@$(PEERS)/bin/python -m pip install -q -r constraints-peers.txt
+	@touch $@
+
+# install-system(PACKAGE,WHAT): with apt-get where there is one and we may, else one clear line.
+define install-system
+if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	apt-get update -qq && apt-get install -y -qq $(1) >/dev/null; \
+else echo "This machine lacks $(2): install the system package $(1), then run make again."; exit 1; fi
+endef
