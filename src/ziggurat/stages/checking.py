@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ziggurat.stages.answer import Answer, Citation, quote_hash
-from ziggurat.stages.evidence import SUPPORTED, Support, content, coverage, find_support, sentences
+from ziggurat.stages.evidence import Support, bars_for, content, coverage, find_support, sentences
 from ziggurat.stages.language import language_of
 
 if TYPE_CHECKING:
@@ -25,9 +25,6 @@ _SHORT_CLAIM = 4
 _TOGETHER = 0.45
 """The share of question and short answer that one place must cover together."""
 
-_ABOUT = 0.3
-"""The share of the question's own words that the cited passage and the answer must hold."""
-
 _MEANS_THE_SAME = 0.86
 """Cosine from which a passage supports a sentence in another language."""
 
@@ -39,7 +36,14 @@ _REFUSAL = re.compile(
     re.IGNORECASE,
 )
 _MARK = re.compile(r"\s*[\[【](?:\d+(?:\s*,\s*\d+)*)[\]】]")
-_LEAD = re.compile(r"^\s*(?:answer|resposta|respuesta|答案|回答)\s*[:：]\s*", re.IGNORECASE)
+_LEAD = re.compile(
+    r"^\s*(?:(?:answer|resposta|respuesta|答案|回答)\s*[:：]\s*"
+    r"|(?:based on|according to) (?:the )?(?:information (?:provided )?in )?(?:the )?(?:passages?|documents?|text|context)"
+    r"(?: \d+)?(?: provided)?,\s*|the passages? (?:states?|says?) that\s+)+",
+    re.IGNORECASE,
+)
+_META = re.compile(r"^(?:the|this|a) question (?:asks?|is about)\b", re.IGNORECASE)
+"""Sentences about the question are no answer to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +115,10 @@ class Checker:
         self._embeddings = embeddings
         self._text = ""
         self._checked = 0
-        self._emitted = 0
+        self._passed = 0  # how far the text was turned into pieces
+        self._length = 0  # how long these pieces are together
         self._held: list[Answer] = []
         self._said_no = False
-
-    @property
-    def refused(self) -> bool:
-        """Whether the model said that it found nothing, before it said anything that holds."""
-        return self._said_no and not self.anything
 
     async def read(self, text: str) -> list[Answer]:
         """Take in more of the answer; what can be released now."""
@@ -136,16 +136,18 @@ class Checker:
         self._checked = span[1]
         sentence = self._text[span[0] : span[1]]
         self._said_no = self._said_no or bool(_REFUSAL.search(sentence))
-        if self._said_no:
+        gap = self._text[self._passed : span[0]] if self._length else ""
+        self._passed = span[1]
+        if self._said_no or _META.match(sentence):
             return []
-        citation = await self._evidence(sentence, span)
-        gap = self._text[self._emitted : span[0]]
-        self._emitted = span[1]
+        place = (self._length + len(gap), self._length + len(gap) + len(sentence))
+        self._length = place[1]
+        citation = await self._evidence(sentence, place)
         self._held.append(
             Answer(
                 gap + sentence,
                 citations=(citation,) if citation else (),
-                unsupported=() if citation else (span,),
+                unsupported=() if citation else (place,),
             )
         )
         if citation is None and not self.anything:
@@ -157,7 +159,7 @@ class Checker:
     async def _evidence(self, sentence: str, span: tuple[int, int]) -> Citation | None:
         best: tuple[float, Passage, Support] | None = None
         foreign = []
-        short = len(content(sentence)) < _SHORT_CLAIM
+        short, bars = len(content(sentence)) < _SHORT_CLAIM, bars_for(sentence)
         for passage in self._passages:
             if language_of(passage.text) != language_of(sentence):
                 foreign.append(passage)
@@ -168,7 +170,7 @@ class Checker:
                 together = find_support(f"{self._question} {sentence}", passage.text)
                 share, support = (together.share, together) if support.share == 1.0 else (0.0, support)
             about = coverage(self._question, [passage.text, passage.document])
-            is_enough = share >= (_TOGETHER if short else SUPPORTED) and about >= _ABOUT
+            is_enough = share >= (_TOGETHER if short else bars.supported) and about >= bars.about
             if is_enough and (best is None or share > best[0] + 1e-9):
                 best = (share, passage, support)
         if best is None and foreign and self._embeddings is not None:
@@ -190,9 +192,12 @@ class Checker:
         return likeness[top], passage, Support(likeness[top], start, end)
 
 
-def holds_all(question: str, passage: Passage) -> bool:
-    """Whether a passage holds every content word of a question."""
-    return coverage(question, [passage.text]) == 1.0
+def likely_passage(question: str, passages: Sequence[Passage]) -> Passage | None:
+    """The passage that holds most of a question's words, if it holds enough to be looked at again."""
+    if not passages:
+        return None
+    best = max(passages, key=lambda one: coverage(question, [one.text]))
+    return best if coverage(question, [best.text]) >= bars_for(question).likely else None
 
 
 def _clean(text: str) -> str:

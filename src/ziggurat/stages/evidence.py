@@ -16,8 +16,33 @@ from dataclasses import dataclass
 
 from ziggurat.stages.language import FUNCTION_WORDS
 
-SUPPORTED = 0.6
-"""The share of a sentence's content that one place in a passage must cover."""
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """How much must be covered, as shares of weighted content.
+
+    Measured on 200 XQuAD questions a language, against 240 passages: at the bars for words, ``about``
+    lets 94 % of the questions reach their own passage and 36 % any other (es 92 and 34), and
+    ``likely`` 74 % and 5 %; at those for characters (zh) 90 % and 20 %, 71 % and 5 %.
+
+    Attributes:
+        supported: Of a sentence, by one place in a passage.
+        about: Of the question, by the passage a sentence rests on.
+        likely: Of the question, by a passage that is worth a second look.
+    """
+
+    supported: float
+    about: float
+    likely: float
+
+
+_WORDS, _CHARACTERS = Bars(0.6, 0.5, 0.7), Bars(0.5, 0.3, 0.4)
+
+
+def bars_for(text: str) -> Bars:
+    """The bars for a text: pairs of Chinese characters repeat less than words do."""
+    return _CHARACTERS if any(map(_is_cjk, text)) else _WORDS
+
 
 _NAME_WEIGHT = 2.0
 _STEM_LENGTH = 6
@@ -115,11 +140,6 @@ def coverage(claim: str, texts: Sequence[str]) -> float:
     total = sum(wanted.values())
     there = set().union(*(content(text) for text in texts)) if texts else set()
     return sum(weight for token, weight in wanted.items() if token in there) / total if total else 0.0
-
-
-def same_script(one: str, other: str) -> bool:
-    """Whether words of the two texts could be the same: both or neither in Chinese characters."""
-    return any(map(_is_cjk, one)) == any(map(_is_cjk, other))
 
 
 def _is_cjk(token: str) -> bool:

@@ -114,7 +114,7 @@ class ImageGeneration(StageRunnable[Picture]):
         chat = self.chat or models.chat()
         found = await self.retriever.ainvoke(prompt, config) if self.retriever is not None else []
         facts = " ".join(" ".join(one.page_content.split())[:_FACT_CHARACTERS] for one in found[:_FACTS])
-        spec = str(getattr(chat, "spec", "") or chat.get_name())
+        spec = _spec_of(chat)
         plan: Plan = self.plan or ("concept" if spec.startswith(("local:", "fake:")) else "graph")
         diagram = await write_diagram(prompt, facts, chat, plan, config)
         sources = ", ".join(str(one.metadata.get("source", one.id)) for one in found[:_FACTS])
@@ -146,6 +146,12 @@ class ImageGeneration(StageRunnable[Picture]):
         }
         png = rasterise(scene.svg, provenance)
         return Picture(png, "png", width, height, prompt, "illustration", _SPEC, scene.svg, provenance)
+
+
+def _spec_of(chat: BaseChatModel) -> str:
+    """The model's spec, or what it calls itself."""
+    told = (getattr(chat, name, "") for name in ("spec", "model_name", "model"))
+    return next((str(one) for one in told if one), chat.get_name())
 
 
 def _documented(picture: Picture) -> Picture:

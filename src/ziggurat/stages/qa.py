@@ -21,7 +21,7 @@ from ziggurat.errors import InputError
 from ziggurat.stages import prompts
 from ziggurat.stages.answer import Answer
 from ziggurat.stages.base import StageRunnable
-from ziggurat.stages.checking import Checker, Passage, holds_all
+from ziggurat.stages.checking import Checker, Passage, likely_passage
 from ziggurat.stages.evidence import content
 from ziggurat.stages.language import language_of
 
@@ -139,7 +139,7 @@ class RetrievalQA(StageRunnable[Answer]):
                 yield piece
         for piece in await checker.end():
             yield piece
-        if checker.refused and (likely := next((one for one in passages if holds_all(question, one)), None)):
+        if not checker.anything and (likely := likely_passage(question, passages)):
             again = prompts.SECOND_LOOK.format_prompt(
                 language=prompts.ANSWER_LANGUAGE[language], passage=likely.text, question=question
             )
