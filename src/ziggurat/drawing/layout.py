@@ -7,7 +7,7 @@ drawn in and given to Graphviz at that size, so what it separates stays separate
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -24,8 +24,20 @@ LABEL_SIZE = 19.0
 
 EDGE_LABEL_SIZE = 15.0
 GROUP_LABEL_SIZE = 15.0
+GROUP_INSET = 22.0
+"""Pixels between a frame's edge and its label."""
+
+GROUP_BAND = 38.0
+"""Pixels along a frame's edge in which its label is written."""
+
+_DOWNWARD_GAIN = 1.3
+"""How much larger a diagram must come out downwards to give up reading from left to right."""
+
 ICON = 40.0
 """Pixels of the round icon at the left of a box."""
+
+_LABEL_EDGE: dict[Direction, str] = {"LR": "t", "TB": "b"}
+"""Arrows come into a frame from the left or from above, and there its label would be in the way."""
 
 _PADDING = 16.0
 _LINE_HEIGHT = 1.25
@@ -75,13 +87,24 @@ class Arrow:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A group in its place."""
+    """A group in its place.
+
+    Attributes:
+        label: What is written on it.
+        x: The left edge.
+        y: The upper edge.
+        width: Outer width.
+        height: Outer height.
+        label_at: Where the label begins (its base line): on the edge, and at the place along it,
+            where fewest arrows pass.
+    """
 
     label: str
     x: float
     y: float
     width: float
     height: float
+    label_at: Point
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +131,10 @@ class Layout:
 
 
 def best_layout(diagram: Diagram, width: float, height: float) -> Layout:
-    """Lay the diagram out in both directions; the one that can be drawn larger wins."""
-    return max(
-        (lay_out(diagram, direction) for direction in ("LR", "TB")), key=lambda one: one.scale_into(width, height)
-    )
+    """Lay the diagram out from left to right, or downwards where that can be drawn much larger."""
+    across, down = lay_out(diagram, "LR"), lay_out(diagram, "TB")
+    gain = down.scale_into(width, height) / across.scale_into(width, height)
+    return down if gain > _DOWNWARD_GAIN else across
 
 
 def lay_out(diagram: Diagram, direction: Direction) -> Layout:
@@ -122,7 +145,7 @@ def lay_out(diagram: Diagram, direction: Direction) -> Layout:
         PictureError: If Graphviz cannot place it.
     """
     pgv = require("pygraphviz", for_="laying out diagrams", extra="pictures")
-    graph = pgv.AGraph(directed=True, strict=False, rankdir=direction, nodesep="0.55", ranksep="0.75", margin="0")
+    graph = pgv.AGraph(directed=True, strict=False, rankdir=direction, nodesep="0.55", ranksep="0.6", margin="0")
     graph.graph_attr["compound"] = "true"
     sizes = {node.id: _measure(node) for node in diagram.nodes}
     for node in diagram.nodes:
@@ -135,12 +158,19 @@ def lay_out(diagram: Diagram, direction: Direction) -> Layout:
         graph.add_edge(edge.source, edge.target, key=str(position), label=label, constraint=str(onward).lower())
     for position, group in enumerate(diagram.groups):
         room = _room(text_width(group.label, GROUP_LABEL_SIZE, "bold") + 24, 24)
-        graph.add_subgraph(list(group.nodes), name=f"cluster_{position}", label=room, margin="22", labeljust="l")
+        graph.add_subgraph(
+            list(group.nodes),
+            name=f"cluster_{position}",
+            label=room,
+            margin="22",
+            labeljust="l",
+            labelloc=_LABEL_EDGE[direction],
+        )
     try:
         graph.layout(prog="dot")
     except (OSError, ValueError) as error:
         raise PictureError(f"Graphviz could not lay the diagram out: {error}.", where=diagram.title) from error
-    return _read(diagram, graph, sizes)
+    return _read(diagram, graph, sizes, direction)
 
 
 def _measure(node: Node) -> tuple[tuple[str, ...], float, float]:
@@ -162,7 +192,9 @@ def _room(width: float, height: float) -> str:
     return f"<<table {size}><tr><td></td></tr></table>>"
 
 
-def _read(diagram: Diagram, graph: Any, sizes: dict[str, tuple[tuple[str, ...], float, float]]) -> Layout:
+def _read(
+    diagram: Diagram, graph: Any, sizes: dict[str, tuple[tuple[str, ...], float, float]], direction: Direction
+) -> Layout:
     left, bottom, right, top = _numbers(graph.graph_attr["bb"])
 
     def turned(points: Iterable[Point]) -> tuple[Point, ...]:
@@ -179,13 +211,39 @@ def _read(diagram: Diagram, graph: Any, sizes: dict[str, tuple[tuple[str, ...], 
         tip, *points = turned(_points(drawn["pos"].removeprefix("e,")))
         label_at = turned(_points(drawn["lp"]))[0] if edge.label and drawn["lp"] else None
         arrows.append(Arrow(tuple(points), tip, edge.label, label_at))
-    frames = [_frame(graph, position, group, left, top) for position, group in enumerate(diagram.groups)]
+    frames = [
+        _frame(graph.get_subgraph(f"cluster_{position}"), group, (left, top), arrows, direction)
+        for position, group in enumerate(diagram.groups)
+    ]
     return Layout(right - left, top - bottom, tuple(boxes), tuple(arrows), tuple(frames))
 
 
-def _frame(graph: Any, position: int, group: Group, left: float, top: float) -> Frame:
-    x0, y0, x1, y1 = _numbers(graph.get_subgraph(f"cluster_{position}").graph_attr["bb"])
-    return Frame(group.label, x0 - left, top - y1, x1 - x0, y1 - y0)
+def _frame(cluster: Any, group: Group, corner: Point, arrows: Sequence[Arrow], direction: Direction) -> Frame:
+    x0, y0, x1, y1 = _numbers(cluster.graph_attr["bb"])
+    x, y, width, height = x0 - corner[0], corner[1] - y1, x1 - x0, y1 - y0
+    label = text_width(group.label, GROUP_LABEL_SIZE, "bold")
+    band = y if _LABEL_EDGE[direction] == "t" else y + height - GROUP_BAND
+    passing = [at for arrow in arrows for at in path(arrow) if band <= at[1] <= band + GROUP_BAND]
+    starts = (x + GROUP_INSET, x + (width - label) / 2, x + width - GROUP_INSET - label)
+    start = min(starts, key=lambda one: sum(one - 8 <= at[0] <= one + label + 8 for at in passing))
+    return Frame(group.label, x, y, width, height, (start, band + GROUP_BAND - 12))
+
+
+def path(arrow: Arrow, steps: int = 16) -> Iterator[Point]:
+    """Points along an arrow's curve, ``steps`` for each of its pieces, and its tip."""
+    start = arrow.points[0]
+    for at in range(1, len(arrow.points) - 2, 3):
+        one, two, end = arrow.points[at : at + 3]
+        for step in range(steps):
+            t = step / steps
+            weights = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3)
+            corners = (start, one, two, end)
+            yield (
+                sum(weight * corner[0] for weight, corner in zip(weights, corners, strict=True)),
+                sum(weight * corner[1] for weight, corner in zip(weights, corners, strict=True)),
+            )
+        start = end
+    yield arrow.tip
 
 
 def _points(text: str) -> list[Point]:

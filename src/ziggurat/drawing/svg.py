@@ -15,6 +15,7 @@ from ziggurat.drawing.layout import EDGE_LABEL_SIZE, GROUP_LABEL_SIZE, ICON, LAB
 from ziggurat.drawing.spec import Kind
 
 _INK, _SOFT, _LINE, _PAPER = "#172033", "#5b6780", "#8793ab", "#fbfcff"
+_FRAME_PAPER = "#f2f3fe"
 _TITLE_SIZE = 38.0
 _MARGIN = 70.0
 _CAPTION_SIZE = 15.0
@@ -98,6 +99,7 @@ def diagram_svg(layout: Layout, title: str, caption: str, *, width: int, height:
             *(_arrow(one) for one in layout.arrows),
             *(_box(one) for one in layout.boxes),
             *(_arrow_label(one) for one in layout.arrows if one.label_at),
+            *(_frame_label(one) for one in layout.frames),
             "</g>",
             caption_text(caption, width, height, unit),
             "</svg>",
@@ -192,4 +194,13 @@ def _frame(frame: Frame) -> str:
     return (
         f'<rect x="{frame.x:.1f}" y="{frame.y:.1f}" width="{frame.width:.1f}" height="{frame.height:.1f}" rx="18" '
         f'fill="#4f46e5" fill-opacity="0.05" stroke="#a5b0d0" stroke-width="1.6" stroke-dasharray="7 6"/>'
-    ) + _text(frame.label, frame.x + 22, frame.y + 28, GROUP_LABEL_SIZE, fill=_SOFT, weight=600, anchor="start")
+    )
+
+
+def _frame_label(frame: Frame) -> str:
+    """A frame's label on a ground of its own, over any arrow that comes in there."""
+    (x, y), width = frame.label_at, text_width(frame.label, GROUP_LABEL_SIZE, "bold") + 12
+    return (
+        f'<rect x="{x - 6:.1f}" y="{y - 18:.1f}" width="{width:.1f}" height="24" rx="8" '
+        f'fill="{_FRAME_PAPER}" fill-opacity="0.92"/>'
+    ) + _text(frame.label, x, y, GROUP_LABEL_SIZE, fill=_SOFT, weight=600, anchor="start")

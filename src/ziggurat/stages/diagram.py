@@ -38,7 +38,7 @@ class Concept(BaseModel):
 
     def diagram(self) -> Diagram:
         """User and inputs lead into the framed steps of the subject, and these to the results."""
-        nodes = [Node(id="user", label=self.user, kind="person")]
+        nodes = [Node(id="user", label=self.user, kind="person" if _PERSON.search(self.user) else "service")]
         nodes += [Node(id=f"in{at}", label=one, kind=_input_kind(one)) for at, one in enumerate(self.inputs)]
         nodes += [Node(id=f"step{at}", label=one, kind="process") for at, one in enumerate(self.steps)]
         nodes += [Node(id=f"out{at}", label=one, kind="output") for at, one in enumerate(self.results)]
@@ -51,6 +51,11 @@ class Concept(BaseModel):
         return Diagram(title=_title(self.title), nodes=tuple(nodes), edges=tuple(edges), groups=(frame,))
 
 
+_PERSON = re.compile(
+    r"\b(?:user|people|person|team|staff|student|public|client|guest|analyst|citizen|reader|human)s?\b"
+    r"|\w{3,}(?:ers?|ors?|ists?|ants?|ians?)\b|人|者|员|师|客户|用户|usu[áa]rio|pessoa|cliente|equipe|dor(?:es)?\b",
+    re.IGNORECASE,
+)
 _DATA = re.compile(r"data\b|database|store|records?|index|table|库|数据|dados|datos|banco de", re.IGNORECASE)
 _MODEL = re.compile(r"\bmodels?\b|\bgpt|\bllm|模型|modelos?\b", re.IGNORECASE)
 _SERVICE = re.compile(

@@ -13,6 +13,7 @@ from langchain_core.runnables import RunnableConfig
 
 from ziggurat import models
 from ziggurat.chain.stage import Param
+from ziggurat.errors import InputError
 from ziggurat.stages.base import StageRunnable
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ class LLM(StageRunnable[str]):
         model: A model spec or a LangChain chat model; the local model when none is named.
         name: What to call it in traces.
         options: Further options of the model, such as ``temperature`` or ``max_tokens``.
+
+    Raises:
+        InputError: For options beside a model that is open already: it has its own.
     """
 
     def __init__(
@@ -39,6 +43,11 @@ class LLM(StageRunnable[str]):
         **options: Any,
     ) -> None:
         self.prompt = ChatPromptTemplate.from_template(prompt) if isinstance(prompt, str) else prompt
+        if options and not isinstance(model, str | None):
+            raise InputError(
+                f"{', '.join(options)} cannot be set on a model that is open already.",
+                fix="set it where the model is made, or name the model by its spec",
+            )
         self.model = models.chat(model, **options)
         self.name = name or "LLM"
 

@@ -8,6 +8,7 @@ support a claim is `evidence`'s.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.retrievers import BaseRetriever
@@ -161,8 +162,11 @@ class RetrievalQA(StageRunnable[Answer]):
             message = await self.model.ainvoke(prompt, config, max_tokens=self.max_tokens)
             yield str(message.text), Usage.of_message(message)
             return
+        used = NO_USAGE  # a service may tell it in several pieces, and the model's name in another
         async for chunk in self.model.astream(prompt, config, max_tokens=self.max_tokens):
-            yield str(chunk.text), Usage.of_message(chunk) if chunk.usage_metadata else NO_USAGE
+            used += Usage.of_message(chunk)
+            yield str(chunk.text), NO_USAGE
+        yield "", replace(used, calls=1)
 
     def _fitting(self, passages: Sequence[Passage]) -> list[Passage]:
         """The best passages that fit the model's share; the first always does, cut if need be."""
