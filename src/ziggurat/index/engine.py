@@ -1,0 +1,241 @@
+"""An open index: its store, its view of the vectors, and the searches and commits over both.
+
+Knows rows and vectors; what LangChain calls things is `vector_index`'s business, and files are
+`ingest`'s. A search happens in one read transaction, so its legs, its filter and its chunks are of
+one generation. Invariant: a failed snapshot never fails a commit; SQLite is the truth.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from ziggurat.errors import EmbeddingMismatch, IndexFault, InputError
+from ziggurat.index import reads, snapshot
+from ziggurat.index.dense import View, condensed, next_view, open_view, snapshot_of, view_of_database
+from ziggurat.index.embedder import Embedder, fingerprint_of, spec_of
+from ziggurat.index.filters import Condition
+from ziggurat.index.fusion import DEPTH, Fused, fuse
+from ziggurat.index.hits import Leg
+from ziggurat.index.inputs import Vectors
+from ziggurat.index.searcher import Positions
+from ziggurat.index.store import Manifest, Store, Version, read_manifest, read_version
+from ziggurat.index.transaction import Chunk, DocumentRow, Transaction
+from ziggurat.index.words import match_expression
+
+_REMEMBERED_FILTERS = 16
+_Result = TypeVar("_Result")
+
+
+class Prepared(NamedTuple):
+    """A document ready to be committed."""
+
+    document: DocumentRow
+    chunks: list[Chunk]
+    vectors: Vectors
+
+
+class Engine:
+    """One open index.
+
+    Args:
+        store: Its database.
+        embedder: Its embedding model.
+        manifest: As it was read on opening.
+    """
+
+    def __init__(self, store: Store, embedder: Embedder, manifest: Manifest) -> None:
+        self.store = store
+        self.embedder = embedder
+        self.manifest = manifest
+        self.snapshot_problem: str | None = None
+        self._view: View | None = None
+        self._data_version = -1
+        self._selections: dict[tuple[object, ...], Positions] = {}
+        self._condensing = threading.Lock()
+
+    @property
+    def path(self) -> Path:
+        """The index's directory."""
+        return self.store.path
+
+    # Reading
+
+    def refresh(self, connection: sqlite3.Connection) -> View | None:
+        """The view of the connection's generation; None while the index has no vectors yet."""
+        seen = int(connection.execute("PRAGMA data_version").fetchone()[0])
+        if seen == self._data_version:
+            return self._view
+        if self.manifest.dimensions is None:
+            self.manifest = read_manifest(connection, self.path)
+        if self.manifest.dimensions is not None:
+            view = None if self._view is None else next_view(connection, self._view)
+            if view is None:
+                view = open_view(connection, self.path, self.manifest.dimensions)
+            # Who cannot write a snapshot still wants fast searches.
+            self.show(condensed(view) if self.store.read_only and view.wants_snapshot else view)
+        # The number may already be of a later commit than this transaction sees; then the next
+        # search looks again, because its transaction will see another generation.
+        self._data_version = seen
+        return self._view
+
+    def show(self, view: View | None) -> None:
+        """Search this view from now on."""
+        if view is not self._view:
+            self._view = view
+            self._selections.clear()
+
+    def is_empty(self) -> bool:
+        """Whether there is nothing to find, so that no model need be asked."""
+        with self.store.reading() as connection:
+            view = self.refresh(connection)
+            return view is None or len(view) == 0
+
+    def version(self) -> Version:
+        """The newest generation."""
+        with self.store.reading() as connection:
+            return read_version(connection)
+
+    def selection(self, connection: sqlite3.Connection, condition: Condition) -> Positions:
+        """The rows a filter lets through at this generation; the last few filters are remembered."""
+        rows = self._selections.get(condition.key)
+        if rows is None:
+            rows = reads.rows_matching(connection, condition)
+            if len(self._selections) >= _REMEMBERED_FILTERS:
+                self._selections.pop(next(iter(self._selections)))
+            self._selections[condition.key] = rows
+        return rows
+
+    def dense(self, connection: sqlite3.Connection, query: Vectors, k: int, condition: Condition | None) -> list[Fused]:
+        """The ``k`` nearest rows by cosine."""
+        ranking = self._dense_ranking(connection, query, k, condition)
+        return [Fused(row, score, Leg(rank, score), None) for rank, (row, score) in enumerate(ranking, start=1)]
+
+    def words(self, connection: sqlite3.Connection, question: str, k: int, condition: Condition | None) -> list[Fused]:
+        """The ``k`` best rows by BM25."""
+        expression = match_expression(question)
+        if expression is None:
+            return []
+        ranking = reads.words_ranking(connection, expression, k, condition)
+        return [Fused(row, score, None, Leg(rank, score)) for rank, (row, score) in enumerate(ranking, start=1)]
+
+    def hybrid(
+        self, connection: sqlite3.Connection, question: str, query: Vectors, k: int, condition: Condition | None
+    ) -> list[Fused]:
+        """The ``k`` best rows of both legs."""
+        depth = max(k, DEPTH)
+        expression = match_expression(question)
+        words = reads.words_ranking(connection, expression, depth, condition) if expression else []
+        return fuse(self._dense_ranking(connection, query, depth, condition), words, k)
+
+    def _dense_ranking(
+        self, connection: sqlite3.Connection, query: Vectors, k: int, condition: Condition | None
+    ) -> list[tuple[int, float]]:
+        view = self.refresh(connection)
+        if view is None or len(view) == 0:
+            return []
+        return view.search(query, k, None if condition is None else self.selection(connection, condition))
+
+    # Writing
+
+    def commit(self, write: Callable[[Transaction], _Result], vectors: Vectors | None, *, embedded: bool) -> _Result:
+        """Run ``write`` as one commit, then rewrite the snapshot if that is due.
+
+        Args:
+            write: What to do; whatever it raises undoes all of it.
+            vectors: The vectors it stores, to settle or check the index's dimensions.
+            embedded: Whether our embedding model made them, to settle or check its fingerprint.
+
+        Raises:
+            EmbeddingMismatch: If another process settled on another model meanwhile.
+            InputError: If it settled on other dimensions.
+        """
+        with self.store.writing() as transaction:
+            if vectors is not None and len(vectors):
+                self._settle(transaction, int(vectors.shape[1]), embedded=embedded)
+            result = write(transaction)
+        self.condense_if_due()
+        return result
+
+    def commit_documents(self, documents: Sequence[Prepared]) -> None:
+        """Store documents, each whole, in one commit."""
+
+        def write(transaction: Transaction) -> None:
+            for prepared in documents:
+                transaction.put_document(*prepared)
+
+        sample = next((prepared.vectors for prepared in documents if len(prepared.vectors)), None)
+        self.commit(write, sample, embedded=True)
+
+    def _settle(self, transaction: Transaction, dimensions: int, *, embedded: bool) -> None:
+        manifest = read_manifest(transaction.connection, self.path)
+        if manifest.dimensions not in (None, dimensions):
+            raise InputError(
+                f"The vectors have {dimensions} dimensions and the index has {manifest.dimensions}.",
+                where=str(self.path),
+                fix="embed with the model the index was built with",
+            )
+        settled = manifest._replace(dimensions=dimensions)
+        model = self.embedder.opened
+        if embedded and model is not None:
+            fingerprint = fingerprint_of(model)
+            if manifest.fingerprint not in (None, fingerprint):
+                raise EmbeddingMismatch(
+                    f"The index was built with {manifest.embedding_spec or manifest.fingerprint}, not with {fingerprint}.",
+                    where=str(self.path),
+                    fix="open it again with that model",
+                )
+            if manifest.fingerprint is None:
+                settled = settled._replace(
+                    fingerprint=fingerprint, embedding_spec=spec_of(model) or manifest.embedding_spec
+                )
+                self.embedder.expect(fingerprint)
+        if settled != manifest:
+            transaction.set_manifest(**settled._asdict())
+        self.manifest = settled
+
+    # The snapshot
+
+    def condense_if_due(self) -> None:
+        """Write a new snapshot when enough changed since the last one.
+
+        A failure is remembered in `snapshot_problem` and harms nothing.
+        """
+        with self._condensing:
+            try:
+                with self.store.reading() as connection:
+                    view = self.refresh(connection)
+                if view is not None and view.wants_snapshot:
+                    self._write_snapshot(condensed(view))
+            except (OSError, MemoryError, IndexFault) as error:
+                self.snapshot_problem = f"{type(error).__name__}: {error}"
+
+    def rebuild_snapshot(self) -> None:
+        """Write the snapshot anew from SQLite alone.
+
+        Raises:
+            OSError: If the disk refuses.
+        """
+        with self._condensing:
+            with self.store.reading() as connection:
+                self.manifest = read_manifest(connection, self.path)
+                if self.manifest.dimensions is None:
+                    return
+                view = view_of_database(connection, self.manifest.dimensions)
+            self._write_snapshot(condensed(view))
+
+    def _write_snapshot(self, view: View) -> None:
+        snapshot.write(self.path, snapshot_of(view))
+        self.snapshot_problem = None
+        self.store.forget_before(view.version)
+        with self.store.reading() as connection:
+            self.show(next_view(connection, view) or view)
+            self._data_version = -1
+
+    def close(self) -> None:
+        """Close the store and let go of the vectors."""
+        self.store.close()
+        self._view = None

@@ -1,0 +1,184 @@
+"""What searches and reports are made of: small frozen values.
+
+Knows nothing of SQLite, FAISS or LangChain. A hit tells where its text stands in its document and
+what each leg of the search thought of it, so a later stage can cite it and a reader can see why it
+was found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+SearchMode = Literal["hybrid", "dense", "words"]
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a chunk stands in its document.
+
+    Attributes:
+        source: The document's source as it was given: a path, a URL, or None for a bare text.
+        start: Offset of the first character in the document's text.
+        end: Offset after the last character; ``text[start:end]`` is the chunk.
+        first_line: Line of ``start``, from 1.
+        last_line: Line of the chunk's last character, from 1.
+        headings: The headings above the chunk, outermost first.
+    """
+
+    source: str | None
+    start: int
+    end: int
+    first_line: int
+    last_line: int
+    headings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One leg's opinion of a hit.
+
+    Attributes:
+        rank: From 1, the best.
+        score: The cosine of the dense leg, or the BM25 of the words leg; higher is better.
+    """
+
+    rank: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A chunk that was found.
+
+    Attributes:
+        document_id: The document it belongs to; the chunk's own id when it was added as a bare text.
+        chunk_id: The chunk's id, what `VectorIndex.get_by_ids` and `VectorIndex.delete` take.
+        text: The chunk.
+        score: What hits are ordered by. Hybrid: 0 to 1; dense: the cosine; words: the BM25.
+        dense: The dense leg's rank and score; None where that leg did not name this chunk.
+        words: The same for the words leg.
+        metadata: As it was given, plus ``source`` and ``headings`` for chunks of loaded documents.
+        position: Where the text stands in its document.
+    """
+
+    document_id: str
+    chunk_id: str
+    text: str
+    score: float
+    dense: Leg | None
+    words: Leg | None
+    metadata: Mapping[str, Any]
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A file that `VectorIndex.add_files` did not index, and why, in one line."""
+
+    path: Path
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+@dataclass(slots=True)
+class IngestReport:
+    """What became of the files given to `VectorIndex.add_files`.
+
+    Attributes:
+        documents: Ids of the documents that are now in the index, in the order they were read.
+        chunks: How many chunks they were split into.
+        unsupported: Files of a type no loader reads.
+        unreadable: Files that are damaged, empty, or not what their name says.
+    """
+
+    documents: list[str] = field(default_factory=list)
+    chunks: int = 0
+    unsupported: list[LeftOut] = field(default_factory=list)
+    unreadable: list[LeftOut] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        left = len(self.unsupported) + len(self.unreadable)
+        return f"{len(self.documents)} documents in {self.chunks} chunks; {left} files left out"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing `VectorIndex.verify` looked at."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class HealthReport:
+    """Everything `VectorIndex.verify` looked at; true when all of it is well."""
+
+    checks: tuple[Check, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every check passed."""
+        return all(check.ok for check in self.checks)
+
+    @property
+    def faults(self) -> tuple[Check, ...]:
+        """The checks that failed."""
+        return tuple(check for check in self.checks if not check.ok)
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    def __str__(self) -> str:
+        return "\n".join(f"{'ok  ' if c.ok else 'FAIL'} {c.name}: {c.detail}" for c in self.checks)
+
+
+@dataclass(frozen=True, slots=True)
+class RepairReport:
+    """What `VectorIndex.repair` did.
+
+    Attributes:
+        done: One line for each thing that was rebuilt or removed.
+        removed_documents: Documents of which a part was missing; add their files again.
+        health: How the index is now.
+    """
+
+    done: tuple[str, ...]
+    removed_documents: tuple[str, ...]
+    health: HealthReport
+
+
+@dataclass(frozen=True, slots=True)
+class IndexStats:
+    """An index in numbers.
+
+    Attributes:
+        path: Its directory.
+        generation: How many commits it has seen.
+        documents: Loaded documents; bare texts are not counted here.
+        chunks: Searchable chunks.
+        dimensions: Of the vectors; None before the first.
+        embedding: The fingerprint of the embedding model.
+        searcher: How vectors are searched: ``flat``, or ``pq`` with its measured settings.
+        snapshot_rows: Vectors in the snapshot file.
+        tail_rows: Vectors committed since, searched from memory.
+        disk_bytes: Everything in the directory.
+        snapshot_problem: Why the last snapshot could not be written, or None.
+    """
+
+    path: Path
+    generation: int
+    documents: int
+    chunks: int
+    dimensions: int | None
+    embedding: str | None
+    searcher: str
+    snapshot_rows: int
+    tail_rows: int
+    disk_bytes: int
+    snapshot_problem: str | None

@@ -1,0 +1,473 @@
+"""`VectorIndex` from the outside: what it takes, what it refuses, what it finds."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from langchain_core.documents import Document
+from langchain_core.embeddings import Embeddings
+
+import ziggurat.index
+from ziggurat.errors import EmbeddingMismatch, IndexNotFound, InputError, UnreadableDocument
+from ziggurat.index import SourceDocument, StructureSplitter, VectorIndex, VectorIndexRetriever
+from ziggurat.index.embedder import fingerprint_of
+from ziggurat.testing import FakeEmbeddings
+
+TEXTS = ["a canal joins two seas", "a tower has stairs", "bread is baked at night", "运河连接两片海"]
+
+
+@pytest.fixture
+def index(tmp_path):
+    with VectorIndex.create(tmp_path / "index", FakeEmbeddings()) as made:
+        yield made
+
+
+@pytest.fixture
+def filled(index):
+    index.add_texts(TEXTS, [{"n": at, "even": at % 2 == 0} for at in range(4)], ids=list("abcd"))
+    return index
+
+
+# Refusals: always before a byte is written
+
+
+def broken(**changes: Any) -> dict[str, Any]:
+    return {"texts": ["one", "two"], "metadatas": None, "ids": None, **changes}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (broken(texts=["one", ""]), "text 1 of 2"),
+        (broken(texts=["one", " \n"]), "empty"),
+        (broken(texts=["one", "nul\0"]), "NUL"),
+        (broken(texts=["one", "lone \ud800"]), "surrogate"),
+        (broken(texts=["one", 2]), "string"),
+        (broken(texts="one"), "list of strings"),
+        (broken(metadatas=[{}]), "1 metadatas"),
+        (broken(metadatas={"a": 1}), "one dict"),
+        (broken(metadatas=[{}, {"when": np.float64("nan")}]), "JSON"),
+        (broken(metadatas=[{}, {"deep": {"set": {1, 2}}}]), "deep.set"),
+        (broken(metadatas=[{}, {"deep": [{"x": b"bytes"}]}]), r"deep\[0\].x"),
+        (broken(metadatas=[{}, {3: 1}]), "not a string"),
+        (broken(metadatas=[{}, {"a": "\udfff"}]), "surrogate"),
+        (broken(metadatas=[{}, ["a"]]), "dict"),
+        (broken(ids=["only one"]), "1 ids"),
+        (broken(ids=["ok", ""]), "non-empty"),
+        (broken(ids=["ok", 7]), "non-empty string"),
+        (broken(ids="ab"), "list of strings"),
+        (broken(ids=["ok", "\0"]), "NUL"),
+        (broken(unknown=1), "unknown"),
+    ],
+)
+def test_bad_texts_are_refused_before_anything_is_embedded_or_written(index, given, message):
+    with pytest.raises(InputError, match=message):
+        index.add_texts(**given)
+    assert len(index) == index.generation == index._engine.embedder.model.texts == 0
+
+
+@pytest.mark.parametrize(
+    ("vectors", "message"),
+    [
+        ([[1.0, float("nan")], [1, 2]], "NaN"),
+        ([[1.0, float("inf")], [1, 2]], "NaN or infinity"),
+        ([[1.0, 2.0]], "shape"),
+        ([[1.0, 2.0], [1.0]], "matrix"),
+        ([1.0, 2.0], "shape"),
+        ([[], []], "shape"),
+        ([["a", "b"], ["c", "d"]], "matrix"),
+        ([[[1.0]], [[2.0]]], "shape"),
+    ],
+)
+def test_bad_vectors_are_refused(index, vectors, message):
+    with pytest.raises(InputError, match=message):
+        index.add_vectors(["one", "two"], vectors)
+    assert len(index) == index.generation == 0
+
+
+def test_vectors_of_other_dimensions_are_refused_once_there_are_some(filled):
+    with pytest.raises(InputError, match="256"):
+        filled.add_vectors(["x"], [[1.0, 2.0]])
+    with pytest.raises(InputError, match="256"):
+        filled.similarity_search_by_vector([1.0, 2.0])
+    assert len(filled) == 4
+
+
+@pytest.mark.parametrize("k", [0, -1, 1.5, True, None, "3"])
+def test_a_count_that_is_none_is_refused(filled, k):
+    for attempt in (
+        lambda: filled.search("canal", k=k) if not isinstance(k, str) else filled._found("canal", k, "hybrid", None),
+        lambda: filled.similarity_search("canal", k=k),
+        lambda: filled.similarity_search_by_vector([0.5] * 256, k=k),
+        lambda: filled.max_marginal_relevance_search("canal", k=k),
+    ):
+        with pytest.raises(InputError, match="positive integer"):
+            attempt()
+
+
+@pytest.mark.parametrize("query", ["", "  ", "a\0", "\ud800", None, 3])
+def test_a_query_that_is_no_text_is_refused(filled, query):
+    with pytest.raises(InputError):
+        filled.search(query)
+
+
+@pytest.mark.parametrize(
+    "kwargs", [{"mode": "sparse"}, {"filter": {"n": {"$near": 1}}}, {"filter": "n = 1"}, {"filter": []}]
+)
+def test_a_mode_or_filter_that_is_not_known_is_refused(filled, kwargs):
+    with pytest.raises(InputError):
+        filled.search("canal", **kwargs)
+
+
+def test_a_misspelt_parameter_is_not_silently_ignored(filled):
+    with pytest.raises(InputError, match="fliter"):
+        filled.similarity_search("canal", fliter={"n": 1})
+
+
+def test_ids_to_delete_are_strings(filled):
+    for ids in ("abc", [1], [None]):
+        with pytest.raises(InputError):
+            filled.delete(ids)
+    assert len(filled) == 4
+
+
+# An empty index
+
+
+def test_an_empty_index_finds_nothing_and_asks_no_model(index):
+    assert index.search("anything") == []
+    assert index.search("anything", mode="words") == []
+    assert index.similarity_search("anything") == []
+    assert index.similarity_search_by_vector([1.0, 2.0]) == []
+    assert index.max_marginal_relevance_search("anything") == []
+    assert index.get_by_ids(["x"]) == []
+    assert index.add_texts([]) == index.add_documents([]) == []
+    assert index.delete(["x"])
+    assert index._engine.embedder.model.texts == 0
+    assert index.verify().ok
+    assert index.generation == 0
+
+
+# Adding
+
+
+def test_the_same_id_replaces_and_of_two_in_one_call_the_later_counts(index):
+    assert index.add_texts(["old", "kept"], ids=["x", "y"]) == ["x", "y"]
+    assert index.add_texts(["first", "second"], [{"v": 1}, {"v": 2}], ids=["x", "x"]) == ["x", "x"]
+    assert index.get_by_ids(["x", "y"]) == [
+        Document(id="x", page_content="second", metadata={"v": 2}),
+        Document(id="y", page_content="kept"),
+    ]
+    assert len(index) == 2
+    assert index.search("old", mode="words") == index.search("first", mode="words") == []
+
+
+def test_metadata_comes_back_as_it_was_given(index):
+    metadata = {"a": [1, 2.5, None, True, {"é": "月"}], "empty": {}, "nul": "x\0y", "big": 2**80}
+    index.add_texts(["text"], [metadata], ids=["x"])
+    assert index.get_by_ids(["x"])[0].metadata == metadata
+    assert dict(index.search("text")[0].metadata) == metadata
+
+
+def test_vectors_are_scaled_to_length_one_and_scores_are_cosines(index):
+    index.add_vectors(["east", "north", "nowhere"], [[30.0, 0.0], [0.0, 1e20], [0.0, 0.0]], ids=["e", "n", "0"])
+    found = index.similarity_search_with_score_by_vector([1.0, 1.0], k=3)
+    assert {document.id: pytest.approx(score, abs=1e-6) for document, score in found} == {
+        "e": 0.5**0.5,
+        "n": 0.5**0.5,
+        "0": 0,
+    }
+    assert index.verify().ok
+
+
+def test_a_model_that_fails_leaves_the_index_as_it_was(index, monkeypatch):
+    index.add_texts(["before"])
+
+    def fail(texts):
+        raise ConnectionError("gone")
+
+    monkeypatch.setattr(index._engine.embedder.model, "embed_documents", fail)
+    with pytest.raises(ConnectionError):
+        index.add_texts(["after"])
+    assert len(index) == index.generation == 1
+
+
+def test_a_model_with_arrays_is_asked_for_arrays_of_passages(tmp_path):
+    class Arrays(FakeEmbeddings):
+        asked: list[str]
+
+        def embed_array(self, texts, kind="passage"):
+            self.asked = [kind, *texts]
+            return np.array(self.embed_documents(list(texts)), dtype=np.float32)
+
+    model = Arrays()
+    with VectorIndex.create(tmp_path / "index", model) as index:
+        index.add_texts(["one", "two"])
+        assert model.asked == ["passage", "one", "two"]
+        assert index.search("two", k=1)[0].text == "two"
+
+
+# Searching
+
+
+def test_a_hybrid_hit_names_both_legs_and_its_place(filled):
+    hit = filled.search("which canal joins the seas", k=1)[0]
+    assert (hit.chunk_id, hit.document_id, hit.text) == ("a", "a", TEXTS[0])
+    assert hit.dense.rank == hit.words.rank == 1
+    assert hit.score == pytest.approx(1.0)
+    assert (hit.position.start, hit.position.end, hit.position.first_line, hit.position.last_line) == (0, 22, 1, 1)
+
+
+def test_words_mode_needs_no_model(tmp_path):
+    with VectorIndex.create(tmp_path / "index", "local:no-such-model") as index:
+        index.add_vectors(TEXTS, np.eye(4), ids=list("abcd"))
+        assert [hit.chunk_id for hit in index.search("两片海", mode="words")] == ["d"]
+        assert index.search("stairs", mode="words")[0].dense is None
+
+
+def test_a_filter_is_applied_inside_the_search(index):
+    index.add_texts([f"a canal, the {at}th" for at in range(200)], [{"n": at} for at in range(200)])
+    for mode in ("hybrid", "dense", "words"):
+        hits = index.search("canal", k=5, mode=mode, filter={"n": {"$gte": 197}})
+        assert {hit.metadata["n"] for hit in hits} == {197, 198, 199}
+    assert index.search("canal", filter={"n": -1}) == []
+    assert len(index.similarity_search("canal", k=9, filter={"n": {"$lt": 3}})) == 3
+    assert len(index.max_marginal_relevance_search("canal", k=9, filter={"n": {"$lt": 3}})) == 3
+    retriever = index.as_retriever(search_kwargs={"filter": {"n": 7}, "k": 3})
+    assert [document.metadata for document in retriever.invoke("canal")] == [{"n": 7}]
+
+
+def test_a_remembered_filter_forgets_at_the_next_commit(filled):
+    assert len(filled.search("a", k=9, filter={"even": True})) == 2
+    filled.add_texts(["a new even one"], [{"even": True}])
+    assert len(filled.search("a", k=9, filter={"even": True})) == 3
+
+
+def test_marginal_relevance_prefers_difference(index):
+    index.add_vectors(["east", "east again", "north-east"], [[1, 0], [0.999, 0.01], [0.7, 0.7]], ids=["e", "e2", "ne"])
+    near = index.max_marginal_relevance_search_by_vector([1.0, 0.0], k=2, lambda_mult=1.0)
+    far = index.max_marginal_relevance_search_by_vector([1.0, 0.0], k=2, lambda_mult=0.3)
+    assert [document.id for document in near] == ["e", "e2"]
+    assert [document.id for document in far] == ["e", "ne"]
+
+
+def test_langchains_own_search_form_returns_documents(filled):
+    assert filled.search("canal", "similarity", k=1)[0].id == "a"
+    assert filled.search("canal", search_type="mmr", k=1)[0].id == "a"
+    scored = filled.similarity_search_with_relevance_scores("a canal joins two seas", k=4)
+    assert scored[0][1] == pytest.approx(1.0)
+    assert all(0 <= score <= 1 for _, score in scored)
+    with pytest.raises(ValueError, match="guess"):
+        filled.search("canal", "guess")
+
+
+def test_the_retriever_is_ours_and_hybrid(filled):
+    retriever = filled.as_retriever(k=2)
+    assert isinstance(retriever, VectorIndexRetriever)
+    assert retriever.search_type == "hybrid"
+    assert next(document.id for document in retriever.invoke("运河")) == "d"
+    assert len(retriever.invoke("运河", k=1)) == 1
+    threshold = filled.as_retriever(search_type="similarity_score_threshold", search_kwargs={"score_threshold": 0.99})
+    assert [document.id for document in threshold.invoke(TEXTS[1])] == ["b"]
+
+
+# Files
+
+
+def test_files_become_documents_with_places_and_reasons_for_those_left_out(index, tmp_path):
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    (folder / "guide.md").write_text("# Guide\n\nIntro.\n\n## Locks\n\nA lock lifts boats.\nIt fills with water.\n")
+    (folder / "empty.txt").write_text("")
+    (folder / "deck.pptx").write_bytes(b"PK")
+    report = index.add_files(folder)
+    assert report.documents == [str(folder / "guide.md")]
+    assert [str(left) for left in report.unsupported] == [f"{folder / 'deck.pptx'}: No loader reads .pptx files."]
+    assert [str(left) for left in report.unreadable] == [f"{folder / 'empty.txt'}: The file is empty."]
+    assert str(report) == "1 documents in 2 chunks; 2 files left out"
+    hit = index.search("what lifts boats", k=1)[0]
+    text = (folder / "guide.md").read_text()
+    assert hit.text == text[hit.position.start : hit.position.end]
+    assert hit.position.headings == ("Guide", "Locks")
+    assert (hit.position.first_line, hit.position.last_line) == (5, 8)
+    assert hit.document_id == hit.position.source == str(folder / "guide.md")
+    document = index.get_by_ids([hit.chunk_id])[0]
+    assert document.metadata == {
+        "source": str(folder / "guide.md"),
+        "headings": ["Guide", "Locks"],
+        "document_id": str(folder / "guide.md"),
+        "start_index": hit.position.start,
+        "end_index": hit.position.end,
+        "first_line": 5,
+        "last_line": 8,
+    }
+
+
+def test_a_file_indexed_again_replaces_itself_whole(index, tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("\n\n".join(f"Old paragraph {at}. " * 30 for at in range(5)))
+    first = index.add_files(path)
+    assert first.chunks > 2
+    path.write_text("New.")
+    assert index.add_files([path, path]).chunks == 1
+    assert len(index) == 1
+    assert index.search("old paragraph", mode="words") == []
+
+
+def test_a_document_is_deleted_whole_and_counts_its_chunks(index):
+    text = "\n\n".join(f"Paragraph {at}. " * 40 for at in range(4))
+    chunks = index.add_source(SourceDocument("d", text, metadata={"lang": "en"})).chunks
+    index.delete(["d#1"])
+    assert len(index) == chunks - 1
+    assert index.verify().ok
+    index.delete(["d"])
+    assert len(index) == 0
+    assert index.document_ids() == []
+
+
+def test_a_path_that_is_not_there_stops_before_anything_is_indexed(index, tmp_path):
+    (tmp_path / "a.txt").write_text("here")
+    with pytest.raises(InputError, match="no such"):
+        index.add_files([tmp_path / "a.txt", tmp_path / "missing"])
+    assert len(index) == 0
+
+
+@pytest.mark.parametrize("text", [" ", "nul \0", "\ud800"])
+def test_a_document_that_cannot_be_stored_is_unreadable(index, text):
+    with pytest.raises(UnreadableDocument):
+        index.add_source(SourceDocument("d", text))
+    assert len(index) == 0
+
+
+def test_progress_is_told_of_every_file(index, tmp_path):
+    from contextlib import contextmanager
+
+    told: list[Any] = []
+
+    class Counter:
+        def advance(self, amount: int = 1) -> None:
+            told.append(amount)
+
+    @contextmanager
+    def progress(label, total, unit="items"):
+        told.append(total)
+        yield Counter()
+
+    for name in ("a.txt", "b.txt", "c.pdf"):
+        (tmp_path / name).write_text("text")
+    index.add_files([tmp_path / name for name in ("a.txt", "b.txt", "c.pdf")], progress=progress)
+    assert told == [3, 1, 1, 1]
+
+
+# Opening
+
+
+def test_what_was_committed_is_there_after_reopening(tmp_path):
+    splitter = StructureSplitter(size=200, overlap=0)
+    with VectorIndex.create(tmp_path / "index", FakeEmbeddings(), splitter=splitter) as index:
+        index.add_texts(TEXTS, ids=list("abcd"))
+        before = index.search("canal")
+    with VectorIndex.open(tmp_path / "index", FakeEmbeddings()) as index:
+        assert index.search("canal") == before
+        assert index.generation == 1
+        assert index._splitter() == splitter
+        stats = index.stats()
+        assert (stats.chunks, stats.documents, stats.dimensions, stats.searcher) == (4, 0, 256, "flat")
+
+
+def test_another_model_is_refused_by_the_name_of_the_right_one(tmp_path):
+    with VectorIndex.create(tmp_path / "index", FakeEmbeddings(8)) as index:
+        index.add_texts(["x"])
+    for other in (FakeEmbeddings(16), type("Other", (FakeEmbeddings,), {})(8)):
+        with pytest.raises(EmbeddingMismatch, match=r"FakeEmbeddings\(dimensions=8\)"):
+            VectorIndex.open(tmp_path / "index", other)
+    with VectorIndex.open(tmp_path / "index") as index:
+        assert index.search("x", mode="words")
+        with pytest.raises(InputError, match=r"FakeEmbeddings\(dimensions=8\)"):
+            index.search("x")
+
+
+def test_a_fingerprint_names_the_model_and_no_secret():
+    class Remote(Embeddings):
+        model = "m-1"
+        api_key = "sk-secret"
+        endpoint = "https://user:password@host/path?sig=abc"
+
+        def embed_documents(self, texts):
+            return []
+
+        def embed_query(self, text):
+            return []
+
+    fingerprint = fingerprint_of(Remote())
+    assert "model=m-1" in fingerprint
+    assert "//host/path" in fingerprint
+    assert not any(secret in fingerprint for secret in ("sk-", "password", "sig="))
+    Remote.fingerprint = "remote:m-1@abc"
+    assert fingerprint_of(Remote()) == "remote:m-1@abc"
+
+
+def test_create_open_and_open_or_create_say_which_is_meant(tmp_path):
+    with pytest.raises(IndexNotFound):
+        VectorIndex.open(tmp_path / "index")
+    assert not (tmp_path / "index").exists()
+    VectorIndex.open_or_create(tmp_path / "index", FakeEmbeddings()).close()
+    with pytest.raises(InputError, match="already"):
+        VectorIndex.create(tmp_path / "index", FakeEmbeddings())
+    VectorIndex.create(tmp_path / "index", FakeEmbeddings(), exist_ok=True).close()
+    VectorIndex.open_or_create(tmp_path / "index", FakeEmbeddings()).close()
+
+
+def test_a_closed_index_and_a_read_only_one_say_so(tmp_path):
+    index = VectorIndex.create(tmp_path / "index", FakeEmbeddings())
+    index.add_texts(["x"])
+    index.close()
+    index.close()
+    with pytest.raises(InputError, match="closed"):
+        index.search("x")
+    with VectorIndex.open(tmp_path / "index", FakeEmbeddings(), read_only=True) as reader:
+        assert reader.search("x")
+        for attempt in (lambda: reader.add_texts(["y"]), reader.delete, reader.repair):
+            with pytest.raises(InputError, match="read-only"):
+                attempt()
+
+
+def test_an_index_without_a_path_goes_with_its_folder():
+    index = VectorIndex.from_texts(TEXTS, FakeEmbeddings(), [{"n": at} for at in range(4)], ids=list("abcd"))
+    folder = index.path
+    assert index.search("tower", k=1)[0].chunk_id == "b"
+    index.close()
+    assert not folder.exists()
+
+
+def test_from_texts_with_a_path_stays(tmp_path):
+    VectorIndex.from_texts(TEXTS, FakeEmbeddings(), path=tmp_path / "index").close()
+    with VectorIndex.open(tmp_path / "index", FakeEmbeddings()) as index:
+        assert len(index) == 4
+
+
+# The shop window
+
+
+def test_everything_in_the_window_is_there_and_nothing_else():
+    assert sorted(ziggurat.index._HOMES) == sorted(ziggurat.index.__all__) == dir(ziggurat.index)
+    for name in ziggurat.index.__all__:
+        assert getattr(ziggurat.index, name) is not None
+    with pytest.raises(AttributeError):
+        _ = ziggurat.index.nothing
+
+
+def test_importing_the_room_imports_neither_langchain_nor_faiss():
+    code = "import sys, json, ziggurat.index; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in json.loads(done.stdout)}
+    assert not loaded & {"langchain_core", "faiss", "numpy", "sqlite3", "langchain_text_splitters"}
+
+
+def test_the_manifest_holds_no_path_of_the_machine(filled, tmp_path):
+    filled.close()
+    assert str(Path.home()).encode() not in (tmp_path / "index" / "index.sqlite3").read_bytes()
