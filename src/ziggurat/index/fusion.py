@@ -11,7 +11,7 @@ Measured on XQuAD (recall@1, 240 passages, 400 questions a language, multilingua
 ====================================  =====  =====  =====
                                        en     zh     es
 ====================================  =====  =====  =====
-dense alone                            .945   .908   .925
+dense alone                            .945   .905   .925
 BM25 alone                             .903   .935   .910
 reciprocal rank fusion, k = 60         .940   .943   .938
 reciprocal rank fusion, k = 2          .945   .945   .938
