@@ -49,7 +49,7 @@ _STEM_LENGTH = 6
 _CJK_RUN = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
 _TOKEN = re.compile(rf"[{_CJK_RUN}]+|\d+(?:[.,]\d+)*|[^\W\d_{_CJK_RUN}]+(?:['’][^\W\d_]+)?")
 _BREAK = re.compile(
-    r"(?<=[.!?…])[\"'”’)\]]*\s+|(?<=[。！？])[”’」』）]*"
+    r"(?<=[.!?…])([\"'”’)\]]*)\s+|(?<=[。！？])([”’」』）]*)"
     r"|[^\S\n]*\n[^\S\n]*\n\s*|[^\S\n]*\n\s*(?=[#>|•]|[-*+]\s|\d+[.)]\s)"
 )
 """Where a sentence ends: at its mark, at a blank line, or before a line that begins an item. A line
@@ -78,7 +78,7 @@ def sentences(text: str) -> Iterator[tuple[int, int]]:
     """The spans of the sentences of a text, without the white space around them."""
     start = 0
     for found in [*_BREAK.finditer(text), None]:
-        end = found.start() if found else len(text)
+        end = max(found.start(), found.end(1), found.end(2)) if found else len(text)
         piece = text[start:end]
         if found and _NO_BREAK.search(piece[-8:]) and "\n" not in found.group():
             continue
