@@ -5,7 +5,7 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ziggurat.errors import ModelUnavailable
@@ -167,6 +167,7 @@ def test_a_file_cut_short_anywhere_is_refused(tmp_path_factory, cut):
         e5.E5File(path)
 
 
+@example(at=8, byte=4)
 @given(at=st.integers(0, HEAD_SIZE - 1), byte=st.integers(0, 255))
 def test_a_changed_byte_is_read_or_refused_but_never_worse(tmp_path_factory, at, byte):
     path = tmp_path_factory.getbasetemp() / f"changed-{e5.FILE}"

@@ -148,18 +148,20 @@ def lay_out(diagram: Diagram, direction: Direction) -> Layout:
     graph = pgv.AGraph(directed=True, strict=False, rankdir=direction, nodesep="0.55", ranksep="0.6", margin="0")
     graph.graph_attr["compound"] = "true"
     sizes = {node.id: _measure(node) for node in diagram.nodes}
+    order = {node.id: position for position, node in enumerate(diagram.nodes)}
     for node in diagram.nodes:
         _, width, height = sizes[node.id]
-        graph.add_node(node.id, shape="box", fixedsize="true", label="", width=_inches(width), height=_inches(height))
-    order = {node.id: position for position, node in enumerate(diagram.nodes)}
+        box = {"shape": "box", "fixedsize": "true", "label": "", "width": _inches(width), "height": _inches(height)}
+        graph.add_node(_name(order[node.id]), **box)
     for position, edge in enumerate(diagram.edges):
         label = _room(text_width(edge.label, EDGE_LABEL_SIZE) + 14, 26) if edge.label else ""
         onward = order[edge.source] < order[edge.target]  # an arrow back must not turn the reading order round
-        graph.add_edge(edge.source, edge.target, key=str(position), label=label, constraint=str(onward).lower())
+        ends = _name(order[edge.source]), _name(order[edge.target])
+        graph.add_edge(*ends, key=str(position), label=label, constraint=str(onward).lower())
     for position, group in enumerate(diagram.groups):
         room = _room(text_width(group.label, GROUP_LABEL_SIZE, "bold") + 24, 24)
         graph.add_subgraph(
-            list(group.nodes),
+            [_name(order[one]) for one in group.nodes],
             name=f"cluster_{position}",
             label=room,
             margin="22",
@@ -182,6 +184,11 @@ def _measure(node: Node) -> tuple[tuple[str, ...], float, float]:
     return tuple(lines), width, height
 
 
+def _name(position: int) -> str:
+    """What Graphviz calls a node: an id may hold anything, and Graphviz reads some of it as its own."""
+    return f"n{position}"
+
+
 def _inches(pixels: float) -> str:
     return f"{pixels / _POINTS_PER_INCH:.4f}"
 
@@ -201,13 +208,15 @@ def _read(
         return tuple((x - left, top - y) for x, y in points)
 
     boxes = []
+    order = {node.id: position for position, node in enumerate(diagram.nodes)}
     for node in diagram.nodes:
-        ((x, y),) = turned(_points(graph.get_node(node.id).attr["pos"]))
+        ((x, y),) = turned(_points(graph.get_node(_name(order[node.id])).attr["pos"]))
         lines, width, height = sizes[node.id]
         boxes.append(Box(node.id, node.kind, lines, x, y, width, height))
     arrows = []
     for position, edge in enumerate(diagram.edges):
-        drawn = graph.get_edge(edge.source, edge.target, key=str(position)).attr
+        ends = _name(order[edge.source]), _name(order[edge.target])
+        drawn = graph.get_edge(*ends, key=str(position)).attr
         tip, *points = turned(_points(drawn["pos"].removeprefix("e,")))
         label_at = turned(_points(drawn["lp"]))[0] if edge.label and drawn["lp"] else None
         arrows.append(Arrow(tuple(points), tip, edge.label, label_at))

@@ -84,7 +84,7 @@ def with_text(png: bytes, entries: Mapping[str, str]) -> bytes:
     png_module: Any = require("PIL.PngImagePlugin", for_="writing picture metadata", extra="pictures")
     info = png_module.PngInfo()
     for key, value in entries.items():
-        info.add_itxt(key, value)
+        info.add_itxt(key, value.encode("utf-8", errors="replace").decode())
     out = io.BytesIO()
     with image_module.open(io.BytesIO(png)) as image:
         image.save(out, format="PNG", pnginfo=info)

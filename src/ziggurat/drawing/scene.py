@@ -15,7 +15,10 @@ from dataclasses import dataclass
 from ziggurat.drawing import painters
 from ziggurat.drawing.canvas import SHORE, Canvas, Mood
 from ziggurat.drawing.painters import Painter
+from ziggurat.drawing.spec import shorten
 from ziggurat.drawing.svg import caption_text, svg_open
+
+_CAPTION_PROMPT = 120
 
 _DIAGRAM = re.compile(
     r"\b(?:diagrams?|diagramas?|flow ?charts?|fluxogramas?|schema(?:tic)?s?|esquemas?|architectures?|arquitec?turas?"
@@ -103,14 +106,14 @@ def paint(prompt: str, *, width: int = 1600, height: int = 900) -> Scene:
     canvas = Canvas(width, height, mood, chance, ground)
     layers = [painters.sky(canvas)]
     layers += [painter(canvas) for _, painter in found] or [painters.clouds(canvas), painters.hills(canvas)]
-    caption = f"Illustration of “{' '.join(prompt.split())}”, drawn by a program; not a photograph"
+    caption = f"Illustration drawn by a program; not a photograph: “{shorten(prompt, _CAPTION_PROMPT)}”"
     foot = f'<rect y="{height * 0.93:.0f}" width="{width}" height="{height * 0.07 + 1:.0f}" fill="#0b1020" fill-opacity="0.62"/>'
     svg = "".join(
         [
             svg_open(width, height),
             *layers,
             foot,
-            caption_text(caption, width, height, height / 900, "#ffffff"),
+            caption_text(caption, width, height, min(width, height) / 900, "#ffffff"),
             "</svg>",
         ]
     )

@@ -12,13 +12,14 @@ from xml.sax.saxutils import escape, quoteattr
 
 from ziggurat.drawing.fonts import FAMILY, text_width, wrap
 from ziggurat.drawing.layout import EDGE_LABEL_SIZE, GROUP_LABEL_SIZE, ICON, LABEL_SIZE, Arrow, Box, Frame, Layout
-from ziggurat.drawing.spec import Kind
+from ziggurat.drawing.spec import Kind, shorten
 
 _INK, _SOFT, _LINE, _PAPER = "#172033", "#5b6780", "#8793ab", "#fbfcff"
 _FRAME_PAPER = "#f2f3fe"
 _TITLE_SIZE = 38.0
 _MARGIN = 70.0
 _CAPTION_SIZE = 15.0
+_CAPTION_LENGTH = 300
 _MAX_SCALE = 1.5
 
 
@@ -117,7 +118,7 @@ def svg_open(width: int, height: int) -> str:
 
 def caption_text(caption: str, width: int, height: int, unit: float, fill: str = _SOFT) -> str:
     """The small line at the foot of a picture."""
-    (line, *_) = wrap(caption, _CAPTION_SIZE * unit, width - 2 * _MARGIN * unit, max_lines=1)
+    (line, *_) = wrap(shorten(caption, _CAPTION_LENGTH), _CAPTION_SIZE * unit, width - 2 * _MARGIN * unit, max_lines=1)
     return _text(line, _MARGIN * unit, height - 28 * unit, _CAPTION_SIZE * unit, fill=fill, anchor="start")
 
 

@@ -126,6 +126,8 @@ class E5File:
         codes = np.concatenate([blocks["codes"] & 15, blocks["codes"] >> 4], axis=1)
         rows = tensor.count // columns
         groups = columns // _GROUP
+        if rows * columns != tensor.count or groups * _GROUP != columns:
+            raise damaged(self.path, f"{name} has another size than its header says")
         scales = np.ascontiguousarray(blocks["scale"]).reshape(rows, groups, 1)
         return Matrix(codes.reshape(rows, groups, _GROUP), scales, zero=8, bits=4)
 
@@ -133,7 +135,11 @@ class E5File:
         """See `ziggurat.models.encoder.Weights`."""
         tensor = self._find(name, _FLOAT32)
         values = self._slice(tensor.offset, tensor.count * 4).view("<f4").astype(np.float32)
-        return values.reshape(-1, self.shape.hidden) if "_embeddings" in name else values
+        if "_embeddings" not in name:
+            return values
+        if len(values) % self.shape.hidden:
+            raise damaged(self.path, f"{name} has another size than its header says")
+        return values.reshape(-1, self.shape.hidden)
 
     def _find(self, name: str, kind: int) -> _Tensor:
         own = _own_name(name)
