@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from ziggurat.chain.stage import StageName
 from ziggurat.chain.usage import NO_USAGE, Usage
+from ziggurat.errors import ChainError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,13 +119,18 @@ class RunFinished(_Base):
     Attributes:
         outputs: What finished, by stage.
         usage: The sum over all stages.
-        ok: Whether every stage finished.
+        error: What `MultiChain.run` would have raised, or None.
     """
 
     type: ClassVar[str] = "run_finished"
     outputs: dict[str, Any]
     usage: Usage
-    ok: bool
+    error: ChainError | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether every stage finished."""
+        return self.error is None
 
 
 Event = StageStarted | Token | StageFinished | StageRetried | StageFailed | StageSkipped | RunFinished

@@ -118,16 +118,16 @@ class Run:
             await self._cancel()
             raise
         for task in self._tasks:
-            if task.done() and not task.cancelled() and (error := task.exception()) is not None:
-                raise error
+            if task.done() and not task.cancelled() and (broken := task.exception()) is not None:
+                raise broken
+        error = self._error() if self._failures else None
         if self._reader is not None:
+            outputs = self._finished()
             await self._reader(
-                RunFinished(
-                    run=self.run_id, at=self._now(), outputs=self._finished(), usage=self._usage, ok=not self._failures
-                )
+                RunFinished(run=self.run_id, at=self._now(), outputs=outputs, usage=self._usage, error=error)
             )
-        if self._failures:
-            raise self._error()
+        if error is not None:
+            raise error
         return self._program.outputs(self._slots)
 
     def _spawn(self, stage: int) -> None:

@@ -58,7 +58,7 @@ def missing_field(declared: Any, path: tuple[str, ...]) -> str | None:
     if names is None or path[0] in names or hasattr(declared, path[0]):
         return None
     close = get_close_matches(path[0], names, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else f"; it has {', '.join(sorted(names)) or 'no fields'}"
+    hint = f" (did you mean {close[0]!r}?)" if close else f"; it has {', '.join(sorted(names)) or 'no fields'}"
     return f"{declared.__name__} has no field {path[0]!r}{hint}"
 
 

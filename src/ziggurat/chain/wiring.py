@@ -141,9 +141,9 @@ def wire(
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A suggestion to end a message with, or nothing."""
+    """A suggestion to put behind a clause, or nothing."""
     close = get_close_matches(name, list(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def _name_problem(name: str) -> str | None:

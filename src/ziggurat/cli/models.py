@@ -16,27 +16,16 @@ def command() -> None:
 @command.command("list")
 def list_models() -> None:
     """Show the catalogue: name, size, licence, and whether it is here."""
-    from rich.console import Console
-    from rich.table import Table
-
     from ziggurat import specs
     from ziggurat.models import catalogue
 
-    table = Table(box=None, header_style="bold")
-    for heading in ("spec", "kind", "size", "licence", "here", "what it is"):
-        table.add_column(heading, justify="right" if heading == "size" else "left")
     defaults = set(specs.DEFAULTS.values())
     for entry in catalogue.entries():
         spec = f"local:{entry.name}"
-        table.add_row(
-            spec + (" (default)" if spec in defaults else ""),
-            entry.kind,
-            f"{entry.size / 1e6:.0f} MB",
-            entry.licence,
-            "yes" if catalogue.is_cached(entry.name) else "no",
-            entry.description,
-        )
-    Console().print(table)
+        facts = [entry.kind, f"{entry.size / 1e6:.0f} MB", entry.licence]
+        facts += ["default"] * (spec in defaults) + ["downloaded"] * catalogue.is_cached(entry.name)
+        click.echo(click.style(spec, bold=True) + "  " + ", ".join(facts))
+        click.echo(f"    {entry.description}")
 
 
 @command.command("pull")

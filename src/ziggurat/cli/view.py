@@ -30,7 +30,7 @@ from ziggurat.chain.events import (
 )
 from ziggurat.chain.multichain import MultiChain
 from ziggurat.chain.usage import NO_USAGE, Usage
-from ziggurat.errors import ChainError, ZigguratError
+from ziggurat.errors import ZigguratError
 from ziggurat.picture import Picture
 from ziggurat.stages.answer import Answer
 
@@ -112,23 +112,11 @@ def watch(chain: MultiChain, inputs: Mapping[str, Any], console: Console, title:
     """
     view = RunView(title, {name: _Row() for name in chain.stages})
     outputs: dict[str, Any] = {}
-    failures: dict[str, BaseException] = {}
     for event in _shown(chain.events(inputs), view, console):
-        match event:
-            case StageFailed():
-                failures[event.stage] = event.error
-            case RunFinished():
-                outputs = event.outputs
-    if failures:
-        stage, error = next(iter(failures.items()))
-        raise ChainError(
-            f"Stage {stage!r} failed with {type(error).__name__}: {error}",
-            stage=stage,
-            inputs_digest="",
-            outputs=outputs,
-            failed=failures,
-            skipped={},
-        ) from error
+        if isinstance(event, RunFinished):
+            if event.error is not None:
+                raise event.error
+            outputs = event.outputs
     return outputs
 
 

@@ -51,7 +51,7 @@ def checked(svg: str) -> tuple[int, int]:
                 raise PictureError(f"The SVG attribute {attribute} of <{name}> is not allowed.")
     try:
         width, height = round(float(root.get("width", ""))), round(float(root.get("height", "")))
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise PictureError("The SVG does not say its width and height in pixels.") from error
     if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
         raise PictureError(f"A picture of {width} x {height} pixels cannot be drawn; {MAX_SIDE} is the longest side.")

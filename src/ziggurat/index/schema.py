@@ -193,7 +193,11 @@ def check_format(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _not_found(path: Path) -> IndexNotFound:
-    return IndexNotFound("There is no index in this directory.", where=str(path), fix="VectorIndex.create(path)")
+    return IndexNotFound(
+        "There is no index in this directory.",
+        where=str(path),
+        fix=f"make one: ziggurat index FILES --to {path}, or VectorIndex.create(path)",
+    )
 
 
 @contextmanager
