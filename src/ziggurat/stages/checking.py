@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ziggurat.stages.answer import Answer, Citation, quote_hash
-from ziggurat.stages.evidence import Support, bars_for, content, coverage, find_support, sentences
+from ziggurat.stages.evidence import Support, asked_about, bars_for, content, coverage, find_support, sentences
 from ziggurat.stages.language import language_of
 
 if TYPE_CHECKING:
@@ -192,12 +192,22 @@ class Checker:
         return likeness[top], passage, Support(likeness[top], start, end)
 
 
-def likely_passage(question: str, passages: Sequence[Passage]) -> Passage | None:
-    """The passage that holds most of a question's words, if it holds enough to be looked at again."""
-    if not passages:
+def quote(question: str, passages: Sequence[Passage]) -> Answer | None:
+    """The sentence that holds most of a question's words, as an answer, if it holds enough of them.
+
+    For when a model found nothing, or nothing that holds: a sentence of the documents is no guess.
+    """
+    best: tuple[float, Passage, Support] | None = None
+    for passage in passages:
+        for start, end in sentences(passage.text):
+            share = asked_about(question, passage.text[start:end])
+            if share >= bars_for(question).quoted and (best is None or share > best[0]):
+                best = (share, passage, Support(1.0, start, end))
+    if best is None:
         return None
-    best = max(passages, key=lambda one: coverage(question, [one.text]))
-    return best if coverage(question, [best.text]) >= bars_for(question).likely else None
+    _, passage, support = best
+    text = " ".join(passage.text[support.start : support.end].split())
+    return Answer(text, (passage.cite(support, (0, len(text))),))
 
 
 def _clean(text: str) -> str:

@@ -33,12 +33,3 @@ QA = ChatPromptTemplate.from_messages(
     ]
 )
 """Question answering over passages; variables: language, not_found, passages, question."""
-
-SECOND_LOOK = ChatPromptTemplate.from_messages(
-    [
-        ("system", "Answer the question in {language}, in one complete sentence, in the words of the text."),
-        ("human", "Text: {passage}\n\nQuestion: {question}"),
-    ]
-)
-"""Asked when a model saw no answer although one passage holds every word of the question; variables:
-language, passage, question."""

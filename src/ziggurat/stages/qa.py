@@ -1,6 +1,7 @@
 """`RetrievalQA`: find passages, answer from them, and check every sentence of the answer against them.
 
-An answer no sentence of which is supported becomes an honest "not in the documents". How passages
+Where no sentence of the model's answer is supported, a sentence of the passages that holds the
+question's own words is quoted; else the answer is an honest "not in the documents". How passages
 are found is the retriever's business; which sentences are released is `checking`'s; whether words
 support a claim is `evidence`'s.
 """
@@ -22,7 +23,7 @@ from ziggurat.errors import InputError
 from ziggurat.stages import prompts
 from ziggurat.stages.answer import Answer
 from ziggurat.stages.base import StageRunnable
-from ziggurat.stages.checking import Checker, Passage, likely_passage
+from ziggurat.stages.checking import Checker, Passage, quote
 from ziggurat.stages.evidence import content
 from ziggurat.stages.language import language_of
 
@@ -140,17 +141,10 @@ class RetrievalQA(StageRunnable[Answer]):
                 yield piece
         for piece in await checker.end():
             yield piece
-        if not checker.anything and (likely := likely_passage(question, passages)):
-            again = prompts.SECOND_LOOK.format_prompt(
-                language=prompts.ANSWER_LANGUAGE[language], passage=likely.text, question=question
-            )
-            checker = Checker(question, [likely], self._embeddings())
-            async for text, used in self._written(again, config, streaming=False):
-                usage += used
-                for piece in [*await checker.read(text), *await checker.end()]:
-                    yield piece
         if checker.anything:
             yield Answer("", usage=usage)
+        elif quoted := quote(question, passages):
+            yield quoted + Answer("", usage=usage)
         else:
             yield Answer(not_found, found=False, usage=usage)
 
