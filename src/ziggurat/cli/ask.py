@@ -36,10 +36,11 @@ def command(folder: Path, question: str, model: str | None, passages: int) -> No
 
     console = Console()
     with VectorIndex.open(folder, read_only=True) as index:
-        whole: Answer | None = None
+        whole, shown = Answer(""), ""
         for piece in RetrievalQA(index, model, k=passages).stream(question):
-            console.print(piece.text, end="", markup=False, highlight=False, soft_wrap=True)
-            whole = piece if whole is None else whole + piece
+            whole += piece
+            marked = whole.annotated()  # a later piece adds to it and changes nothing before
+            console.print(marked[len(shown) :], end="", markup=False, highlight=False, soft_wrap=True)
+            shown = marked
     console.print()
-    if whole is not None:
-        print_references(whole, console)
+    print_references(whole, console)

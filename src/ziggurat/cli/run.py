@@ -80,6 +80,8 @@ def load(target: str) -> Any:
     sys.path.insert(0, str(path.parent.resolve()))
     try:
         spec.loader.exec_module(module)
+    except SyntaxError as error:
+        raise InputError(f"{file} is not Python that can be run: {error}.") from error
     finally:
         sys.path.pop(0)
     if not hasattr(module, name):

@@ -39,7 +39,7 @@ _MARK = re.compile(r"\s*[\[【](?:\d+(?:\s*,\s*\d+)*)[\]】]")
 _LEAD = re.compile(
     r"^\s*(?:(?:answer|resposta|respuesta|答案|回答)\s*[:：]\s*"
     r"|(?:based on|according to) (?:the )?(?:information (?:provided )?in )?(?:the )?(?:passages?|documents?|text|context)"
-    r"(?: \d+)?(?: provided)?,\s*|the passages? (?:states?|says?) that\s+)+",
+    r"(?: \d+)?(?: provided)?,\s*|根据\s*(?:passage\s*\d+|(?:文档|材料|文章|段落)[^，,]{0,12})\s*[，,]\s*|the passages? (?:states?|says?) that\s+)+",
     re.IGNORECASE,
 )
 _META = re.compile(r"^(?:the|this|a) question (?:asks?|is about)\b", re.IGNORECASE)

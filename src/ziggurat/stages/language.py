@@ -44,10 +44,10 @@ _WORD = re.compile(r"[^\W\d_]+")
 
 def language_of(text: str) -> Language:
     """The language of a question or a sentence."""
-    letters = [char for char in text if char.isalpha()]
-    if letters and sum(1 for char in letters if _CJK.match(char)) * 3 >= len(letters):
+    words = _WORD.findall(_CJK.sub(" ", text.lower()))
+    characters = len(_CJK.findall(text))
+    if characters and characters >= len(words):  # a character says about as much as a word: "什么是 LangChain？"
         return "zh"
-    words = _WORD.findall(text.lower())
     scores = {language: sum(word in known for word in words) for language, known in _FUNCTION_WORDS.items() if known}
     if any(mark in text for mark in "ãõ"):
         scores["pt"] += 1
