@@ -25,8 +25,8 @@ The notebook beside it holds the same cells; ``notebook.py`` writes it from this
 # ## Step 3: install and choose a model
 #
 # ```
-# pip install "ziggurat[laptop]"            # in a notebook: %pip install ...
-# pip install "ziggurat[laptop,openai]"     # and OpenAI's clients
+# pip install ".[laptop]"            # in a checkout of this project; in a notebook: %pip install ...
+# pip install ".[laptop,openai]"     # and OpenAI's clients
 # ```
 #
 # A key belongs in the environment (`OPENAI_API_KEY`) and not in a notebook that others will read.

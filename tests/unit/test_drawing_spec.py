@@ -140,3 +140,7 @@ def test_a_text_is_one_line_within_its_limit(text, limit, short):
 def test_a_spec_of_another_form_is_refused(spec):
     with pytest.raises(ValidationError):
         Diagram.model_validate(spec)
+
+
+def test_emoji_are_left_out_because_no_shipped_font_has_them():
+    assert shorten("Ship 🚀 it ✅ at 20 °C →", 48) == "Ship it at 20 °C →"

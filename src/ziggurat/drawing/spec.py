@@ -6,6 +6,7 @@ laid out are not known here. After `tidy` a diagram can always be drawn.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from typing import Literal
 
@@ -128,11 +129,16 @@ class Diagram(BaseModel):
 
 def shorten(text: str, limit: int) -> str:
     """One line of at most ``limit`` characters, cut at a word and marked with an ellipsis."""
-    line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    line = " ".join("".join(char if _is_drawable(char) else " " for char in text).split())
     if len(line) <= limit:
         return line
     head, _, _ = line[:limit].rpartition(" ")
     return (head if len(head) > limit // 2 else line[: limit - 1]).rstrip(" ,;:.-") + "…"
+
+
+def _is_drawable(char: str) -> bool:
+    """Whether a character is text: no control character, and no emoji, which the fonts do not have."""
+    return char.isprintable() and not (char >= "\u2190" and unicodedata.category(char) in ("So", "Sk", "Co", "Cn"))
 
 
 def _groups(groups: Iterable[Group], same_as: dict[str, str], known: set[str]) -> Iterable[Group]:

@@ -35,6 +35,12 @@ _FUNCTION_WORDS: dict[Language, frozenset[str]] = {
     "zh": frozenset(),
 }
 
+CHINESE_FUNCTION_WORDS = re.compile(
+    "是?什么时候|为什么|是什么|什么|怎么样|怎么|怎样|如何|哪里|哪儿|哪些|哪个|哪一[个种位条]?|哪|谁|多少|几|"
+    "请问|告诉我|介绍一下|介绍|一下|可以|是否|[是的了吗呢吧在和与被把于由从到会能而并及或也都就其之]"
+)
+"""The same in Chinese, where no space tells words apart: what is left between them carries the content."""
+
 FUNCTION_WORDS: frozenset[str] = frozenset().union(*_FUNCTION_WORDS.values())
 """Words that carry no content in any of the languages; a support check passes over them."""
 
