@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 from ziggurat import specs
+from ziggurat.cli import HELP
 
 
-@click.command("ask")
+@click.command("ask", context_settings=HELP)
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("question")
 @click.option("--model", help=f"The chat model's spec, such as openai:gpt-4.1.  [default: {specs.DEFAULTS['chat']}]")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ziggurat.cli import HELP
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -35,7 +37,7 @@ TASKS = {
 }
 
 
-@click.command("demo")
+@click.command("demo", context_settings=HELP)
 @click.option(
     "--out", type=click.Path(path_type=Path), default=Path("demo-output"), show_default=True, help="Where files go."
 )

@@ -8,9 +8,10 @@ from pathlib import Path
 import click
 
 from ziggurat import specs
+from ziggurat.cli import HELP
 
 
-@click.command("index")
+@click.command("index", context_settings=HELP)
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--to", "target", required=True, type=click.Path(path_type=Path), help="The index's folder; made if new.")
 @click.option(

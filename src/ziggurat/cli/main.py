@@ -12,6 +12,7 @@ from importlib import import_module
 import click
 
 import ziggurat
+from ziggurat.cli import HELP
 from ziggurat.errors import ZigguratError
 
 _COMMANDS = {
@@ -53,7 +54,7 @@ class _Lazy(click.Group):
             raise click.UsageError(error.message + (f" Did you mean {close[0]!r}?" if close else ""), ctx) from error
 
 
-@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=_Lazy, context_settings=HELP)
 @click.version_option(ziggurat.__version__, prog_name="ziggurat")
 def cli() -> None:
     """Multi-stage reasoning over your documents, on this machine or on a provider.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import click
 
+from ziggurat.cli import HELP
 
-@click.group("models")
+
+@click.group("models", context_settings=HELP)
 def command() -> None:
     """List and download the local models.
 
@@ -13,7 +15,7 @@ def command() -> None:
     """
 
 
-@command.command("list")
+@command.command("list", context_settings=HELP)
 def list_models() -> None:
     """Show the catalogue: name, size, licence, and whether it is here."""
     from ziggurat import specs
@@ -28,7 +30,7 @@ def list_models() -> None:
         click.echo(f"    {entry.description}")
 
 
-@command.command("pull")
+@command.command("pull", context_settings=HELP)
 @click.argument("names", nargs=-1)
 def pull(names: tuple[str, ...]) -> None:
     """Download models by NAME (both defaults if none is named); verified before use.

@@ -10,10 +10,11 @@ from typing import Any
 
 import click
 
+from ziggurat.cli import HELP
 from ziggurat.errors import InputError
 
 
-@click.command("run")
+@click.command("run", context_settings=HELP)
 @click.argument("target", metavar="FILE.py:CHAIN")
 @click.argument("inputs", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--json", "as_json", is_flag=True, help="Print the outputs as one JSON object.")
