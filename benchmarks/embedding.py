@@ -28,7 +28,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ziggurat.models.local_embeddings import LocalEmbeddings
+from ziggurat.models.encoder.embeddings import LocalEmbeddings
 
 Vectors = npt.NDArray[np.float32]
 
@@ -118,7 +118,7 @@ class Peer:
 
 def _sentence_transformers_folder(folder: Path) -> Path:
     """The catalogue's files in the layout sentence-transformers reads, with its own 256-token limit."""
-    from ziggurat.models import catalogue
+    from ziggurat.models.weights import catalogue
 
     target = folder / "all-minilm-l6-v2"
     target.mkdir(exist_ok=True)

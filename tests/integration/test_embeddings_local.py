@@ -8,9 +8,10 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from ziggurat.models import catalogue, e5
-from ziggurat.models.embedding_engine import Engine, Limits
-from ziggurat.models.local_embeddings import LocalEmbeddings
+from ziggurat.models.encoder import e5
+from ziggurat.models.encoder.embeddings import LocalEmbeddings
+from ziggurat.models.encoder.engine import Engine, Limits
+from ziggurat.models.weights import catalogue
 
 pytestmark = pytest.mark.model
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from ziggurat import models
 from ziggurat.errors import ContextLengthError, InputError, ModelUnavailable
-from ziggurat.models.local_chat import LocalChat
+from ziggurat.models.llama.chat import LocalChat
 
 pytestmark = pytest.mark.model
 
@@ -253,7 +253,7 @@ def test_pictures_and_unknown_options_are_refused_before_anything_is_loaded():
 
 
 def test_the_weights_of_a_file_are_opened_by_path():
-    from ziggurat.models import catalogue
+    from ziggurat.models.weights import catalogue
 
     path = catalogue.fetch("smollm2-135m") / "model.gguf"
     assert models.chat(f"local:{path}", max_tokens=2).invoke("hi").content

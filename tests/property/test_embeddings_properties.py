@@ -5,9 +5,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ziggurat.models.embedding_engine import _batches, _Window
-from ziggurat.models.encoder import Matrix
-from ziggurat.models.local_embeddings import LocalEmbeddings
+from ziggurat.models.encoder.embeddings import LocalEmbeddings
+from ziggurat.models.encoder.engine import _batches, _Window
+from ziggurat.models.encoder.graph import Matrix
 
 
 @given(lengths=st.lists(st.integers(1, 600)), bound=st.integers(1, 2000))

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from ziggurat.errors import UnknownModel
-from ziggurat.models import catalogue
-from ziggurat.models.download_hub import HubSource
-from ziggurat.models.download_wheel import WheelSource
+from ziggurat.models.weights import catalogue
+from ziggurat.models.weights.hub import HubSource
+from ziggurat.models.weights.wheel import WheelSource
 from ziggurat.specs import DEFAULTS
 
 

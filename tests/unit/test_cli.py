@@ -270,7 +270,7 @@ def test_an_error_without_a_place_or_a_cure_is_one_line(monkeypatch, front_door)
 
 def test_the_catalogue_is_listed_with_size_licence_and_defaults():
     from ziggurat import specs
-    from ziggurat.models import catalogue
+    from ziggurat.models.weights import catalogue
 
     text = run("models", "list")
     for entry in catalogue.entries():

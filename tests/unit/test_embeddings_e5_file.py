@@ -9,8 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ziggurat.errors import ModelUnavailable
-from ziggurat.models import e5
-from ziggurat.models.embedding_engine import Engine, Limits
+from ziggurat.models.encoder import e5
+from ziggurat.models.encoder.engine import Engine, Limits
 from ziggurat.progress import silent
 
 HIDDEN, LAYERS, HEADS, FORWARD, POSITIONS = 64, 2, 4, 128, 16

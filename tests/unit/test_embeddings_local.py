@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ziggurat.errors import InputError, UnknownModel
-from ziggurat.models.local_embeddings import LocalEmbeddings
+from ziggurat.models.encoder.embeddings import LocalEmbeddings
 
 
 @pytest.fixture

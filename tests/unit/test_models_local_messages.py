@@ -6,7 +6,7 @@ import pytest
 from langchain_core.messages import AIMessage, ChatMessage, HumanMessage, SystemMessage, ToolMessage
 
 from ziggurat.errors import InputError
-from ziggurat.models.local_messages import turns
+from ziggurat.models.llama.messages import turns
 
 CALL = {"name": "add", "args": {"a": 1}, "id": "c1", "type": "tool_call"}
 TOOL = {"type": "function", "function": {"name": "add", "description": "Add.", "parameters": {}}}

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ziggurat.errors import InputError
-from ziggurat.models.local_tools import CallScanner, Choice, call_schema, opening, signature
+from ziggurat.models.llama.tools import CallScanner, Choice, call_schema, opening, signature
 
 
 def tool(name, parameters=None):

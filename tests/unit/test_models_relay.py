@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from ziggurat.models.relay import aiterate, iterate
+from ziggurat.models.llama.relay import aiterate, iterate
 
 
 def count(emit):

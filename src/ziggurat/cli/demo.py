@@ -88,7 +88,7 @@ def _heading(console: Console, number: str, title: str) -> None:
 
 def _fetch_models(console: Console, model: str | None) -> None:
     from ziggurat import specs
-    from ziggurat.models import catalogue
+    from ziggurat.models.weights import catalogue
     from ziggurat.progress import default_progress
 
     for spec in (model or specs.DEFAULTS["chat"], specs.DEFAULTS["embeddings"]):

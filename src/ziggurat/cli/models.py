@@ -19,7 +19,7 @@ def command() -> None:
 def list_models() -> None:
     """Show the catalogue: name, size, licence, and whether it is here."""
     from ziggurat import specs
-    from ziggurat.models import catalogue
+    from ziggurat.models.weights import catalogue
 
     defaults = set(specs.DEFAULTS.values())
     for entry in catalogue.entries():
@@ -40,7 +40,7 @@ def pull(names: tuple[str, ...]) -> None:
       ziggurat models pull qwen2.5-coder-0.5b
     """
     from ziggurat import specs
-    from ziggurat.models import catalogue
+    from ziggurat.models.weights import catalogue
     from ziggurat.progress import default_progress
 
     for name in names or [spec.partition(":")[2] for spec in specs.DEFAULTS.values()]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ziggurat.errors import InputError, ModelUnavailable
-from ziggurat.models import catalogue
+from ziggurat.models.weights import catalogue
 
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
@@ -28,7 +28,7 @@ class LocalProvider:
             ModelUnavailable: If ``name`` is the path of a file that is not there.
             InputError: If the model makes no chat, or an option does not exist.
         """
-        from ziggurat.models.local_chat import LocalChat
+        from ziggurat.models.llama.chat import LocalChat
 
         if name.endswith(".gguf"):
             if not Path(name).expanduser().is_file():
@@ -53,7 +53,7 @@ class LocalProvider:
         Raises:
             UnknownModel: If the catalogue has no such model.
         """
-        from ziggurat.models.local_embeddings import LocalEmbeddings
+        from ziggurat.models.encoder.embeddings import LocalEmbeddings
 
         made: Embeddings = LocalEmbeddings(name, **options)
         return made

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ziggurat.models.download_file import CHUNK, File, SourceFailed, check, need_space, place, transfer
+from ziggurat.models.weights.file import CHUNK, File, SourceFailed, check, need_space, place, transfer
 from ziggurat.progress import Progress
 
 _PIP_SECONDS = 300.0

@@ -1,7 +1,7 @@
 """What every model file of an encoder gives us, whatever its format.
 
 Three things: shapes, weights, and a tokenizer with its few particular ids. The readers (`e5`, `minilm`) return
-them; `embedding_engine` turns them into something that runs. A file that is not what it should be raises
+them; `engine` turns them into something that runs. A file that is not what it should be raises
 `ModelUnavailable` here and nowhere later.
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ziggurat.errors import ModelUnavailable
-from ziggurat.models.encoder import Shape, Weights
+from ziggurat.models.encoder.graph import Shape, Weights
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ziggurat.errors import HashMismatch
-from ziggurat.models.download_file import File, SourceFailed, check, need_space, place, transfer
+from ziggurat.models.weights.file import File, SourceFailed, check, need_space, place, transfer
 from ziggurat.optional import require
 from ziggurat.progress import Progress
 

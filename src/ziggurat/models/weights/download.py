@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ziggurat.errors import HashMismatch, MissingDependency, ModelUnavailable
-from ziggurat.models.download_file import File, SourceFailed, check
+from ziggurat.models.weights.file import File, SourceFailed, check
 from ziggurat.optional import require
 from ziggurat.progress import Progress
 

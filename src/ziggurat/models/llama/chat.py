@@ -1,7 +1,7 @@
 """`LocalChat`: a chat model of LangChain that runs in this process, with no key and no network.
 
-Brings together the room's other files: messages become turns (`local_messages`), a reply is computed
-(`local_reply`) on a shared engine (`llama_engine`) in a worker thread (`relay`). Decides nothing itself
+Brings together the room's other files: messages become turns (`messages`), a reply is computed
+(`reply`) on a shared engine (`engine`) in a worker thread (`relay`). Decides nothing itself
 but names and options. Invariant: making one is free; weights are fetched and loaded at the first answer.
 """
 
@@ -24,13 +24,13 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import Field
 
 from ziggurat.errors import InputError
-from ziggurat.models import catalogue
-from ziggurat.models.llama_engine import Engine, EngineSettings, engine, physical_cores
-from ziggurat.models.local_messages import turns
-from ziggurat.models.local_reply import Ask, reply
-from ziggurat.models.local_structured import METHODS, json_schema_of, parser_of, with_raw
-from ziggurat.models.local_tools import Choice, signature
-from ziggurat.models.relay import aiterate, iterate
+from ziggurat.models.llama.engine import Engine, EngineSettings, engine, physical_cores
+from ziggurat.models.llama.messages import turns
+from ziggurat.models.llama.relay import aiterate, iterate
+from ziggurat.models.llama.reply import Ask, reply
+from ziggurat.models.llama.structured import METHODS, json_schema_of, parser_of, with_raw
+from ziggurat.models.llama.tools import Choice, signature
+from ziggurat.models.weights import catalogue
 from ziggurat.specs import DEFAULTS
 
 _SAMPLING = {"temperature", "top_p", "seed", "max_tokens"}

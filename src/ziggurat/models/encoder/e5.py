@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ziggurat.models.encoder import Floats, Matrix, Shape
-from ziggurat.models.encoder_files import Clean, EncoderFiles, Frame, damaged
+from ziggurat.models.encoder.files import Clean, EncoderFiles, Frame, damaged
+from ziggurat.models.encoder.graph import Floats, Matrix, Shape
 from ziggurat.optional import require
 
 FILE = "e5-small-q4.bin"
@@ -119,7 +119,7 @@ class E5File:
         return table
 
     def matrix(self, name: str) -> Matrix:
-        """See `ziggurat.models.encoder.Weights`."""
+        """See `ziggurat.models.encoder.graph.Weights`."""
         tensor = self._find(f"{name}.weight", _FOUR_BIT)
         columns = self.feed_forward if name.endswith("output.dense") and "attention" not in name else self.shape.hidden
         blocks = self._slice(tensor.offset, tensor.count // _GROUP * _BLOCK.itemsize).view(_BLOCK)
@@ -132,7 +132,7 @@ class E5File:
         return Matrix(codes.reshape(rows, groups, _GROUP), scales, zero=8, bits=4)
 
     def vector(self, name: str) -> Floats:
-        """See `ziggurat.models.encoder.Weights`."""
+        """See `ziggurat.models.encoder.graph.Weights`."""
         tensor = self._find(name, _FLOAT32)
         values = self._slice(tensor.offset, tensor.count * 4).view("<f4").astype(np.float32)
         if "_embeddings" not in name:

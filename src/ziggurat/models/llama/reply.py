@@ -19,8 +19,8 @@ from langchain_core.messages.ai import InputTokenDetails, UsageMetadata, add_ai_
 from langchain_core.messages.tool import tool_call_chunk
 
 from ziggurat.errors import ModelUnavailable
-from ziggurat.models.llama_engine import Chunk, Engine
-from ziggurat.models.local_tools import (
+from ziggurat.models.llama.engine import Chunk, Engine
+from ziggurat.models.llama.tools import (
     PLAIN_TEXT_GRAMMAR,
     CallPiece,
     CallScanner,

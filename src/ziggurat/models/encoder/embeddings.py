@@ -1,7 +1,7 @@
 """Embeddings on this machine, with no key: LangChain's `Embeddings` over the catalogue's encoders.
 
 Decides what a model family needs around its texts (prefixes, window) and what identifies its vectors. How files
-become a running encoder is `embedding_engine`'s. The invariant: two instances with one fingerprint give the same
+become a running encoder is `engine`'s. The invariant: two instances with one fingerprint give the same
 vectors, to within rounding.
 """
 
@@ -18,8 +18,9 @@ import numpy.typing as npt
 from langchain_core.embeddings import Embeddings
 
 from ziggurat.errors import InputError, UnknownModel
-from ziggurat.models import catalogue, e5, minilm
-from ziggurat.models.embedding_engine import FORMAT, Engine, Limits, Reader
+from ziggurat.models.encoder import e5, minilm
+from ziggurat.models.encoder.engine import FORMAT, Engine, Limits, Reader
+from ziggurat.models.weights import catalogue
 from ziggurat.progress import Progress, default_progress, silent
 from ziggurat.specs import DEFAULTS, ModelSpec
 

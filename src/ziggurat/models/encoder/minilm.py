@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ziggurat.models.encoder import Floats, Matrix, Shape
-from ziggurat.models.encoder_files import Clean, EncoderFiles, Frame, damaged
+from ziggurat.models.encoder.files import Clean, EncoderFiles, Frame, damaged
+from ziggurat.models.encoder.graph import Floats, Matrix, Shape
 from ziggurat.optional import require
 
 GROUP = 64
@@ -40,11 +40,11 @@ class SafetensorsWeights:
             raise damaged(path, str(error)) from error
 
     def matrix(self, name: str) -> Matrix:
-        """See `ziggurat.models.encoder.Weights`."""
+        """See `ziggurat.models.encoder.graph.Weights`."""
         return Matrix.quantised(self.vector(f"{name}.weight"), group=GROUP)
 
     def vector(self, name: str) -> Floats:
-        """See `ziggurat.models.encoder.Weights`."""
+        """See `ziggurat.models.encoder.graph.Weights`."""
         try:
             values: Floats = self._tensors[name].astype(np.float32)
         except KeyError:

@@ -1,0 +1,1 @@
+"""Local embeddings: BERT encoders on OpenVINO."""

@@ -1,0 +1,1 @@
+"""Local chat: llama.cpp in this process, as a LangChain chat model."""
