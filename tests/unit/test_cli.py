@@ -279,3 +279,24 @@ def test_the_catalogue_is_listed_with_size_licence_and_defaults():
         assert entry.licence in line
         assert ("default" in line) is (f"local:{entry.name}" in specs.DEFAULTS.values())
         assert entry.description in text
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("import math\nchain = math.sqrt(-1)\n", ["raised ValueError: math domain error", "broken.py:2"]),
+        ("chain = (\n", ["is not Python that can be run"]),
+        (
+            "from ziggurat import MultiChain\nchain = MultiChain(a=lambda b: b, b=lambda a: a)\n",
+            ["circle", "a -> b -> a"],
+        ),
+    ],
+)
+def test_a_file_that_fails_to_load_says_where_without_a_traceback(tmp_path, front_door, source, words):
+    file = tmp_path / "broken.py"
+    file.write_text(source, encoding="utf-8")
+    code, _, shown = front_door("run", f"{file}:chain")
+    assert code == 1
+    assert "Traceback" not in shown
+    for word in words:
+        assert word in shown

@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
 import click
 
 from ziggurat.cli import HELP
-from ziggurat.errors import InputError
+from ziggurat.errors import InputError, ZigguratError
 
 
 @click.command("run", context_settings=HELP)
@@ -83,6 +84,17 @@ def load(target: str) -> Any:
         spec.loader.exec_module(module)
     except SyntaxError as error:
         raise InputError(f"{file} is not Python that can be run: {error}.") from error
+    except ZigguratError:
+        raise
+    except Exception as error:
+        own = [
+            frame
+            for frame in traceback.extract_tb(error.__traceback__)
+            if Path(frame.filename).resolve() == path.resolve()
+        ]
+        raise InputError(
+            f"{file} raised {type(error).__name__}: {error}.", where=f"{file}:{own[-1].lineno}" if own else file
+        ) from error
     finally:
         sys.path.pop(0)
     if not hasattr(module, name):
