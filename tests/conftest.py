@@ -3,6 +3,15 @@
 import os
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "house",
+    deadline=None,  # a busy machine is no fault of an example
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize="CI" in os.environ,  # the gate gives the same verdict twice; developers search on
+)
+settings.load_profile("house")
 
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 

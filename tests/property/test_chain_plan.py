@@ -82,7 +82,7 @@ def test_a_failure_skips_exactly_what_depends_on_it(graph, which, chance):
     assert set(plan.cause.values()) <= {doomed}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(acyclic(8), st.integers(0, 2**16))
 def test_a_run_gives_what_the_graph_says_whatever_the_timing(graph, seed):
     parents, order = graph
@@ -100,7 +100,7 @@ def test_a_run_gives_what_the_graph_says_whatever_the_timing(graph, seed):
     assert outputs == {f"s{number}": expected(number, 1) for number in range(len(order))}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.dictionaries(st.sampled_from("abcdef"), st.sets(st.sampled_from("abcdefgh"), max_size=3), min_size=1))
 def test_a_random_wiring_is_refused_or_finishes(graph):
     def make(needs):
@@ -118,7 +118,7 @@ def test_a_random_wiring_is_refused_or_finishes(graph):
     assert set(outputs) == set(graph)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(acyclic(8), st.integers(0, 7))
 def test_a_failed_run_still_returns_all_that_did_not_depend_on_it(graph, which):
     parents, order = graph

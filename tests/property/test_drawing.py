@@ -2,7 +2,7 @@
 
 import itertools
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ziggurat.drawing.fonts import text_width, wrap
@@ -33,7 +33,7 @@ def overlap(one, other):
     )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 @given(DIAGRAM)
 def test_what_tidying_accepts_is_drawn_without_overlap(diagram):
     try:
@@ -65,7 +65,7 @@ def test_lines_keep_the_words_and_their_order(text, width):
     assert "".join(wrap(line, 20, width, max_lines=1000)).replace(" ", "") == line.replace(" ", "")
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.text(max_size=120), st.sampled_from([(320, 320), (640, 360)]))
 def test_any_prompt_can_be_painted(prompt, size):
     scene = paint(prompt, width=size[0], height=size[1])

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ziggurat.models.encoder.embeddings import LocalEmbeddings
@@ -37,7 +37,7 @@ words = st.text(min_size=1, max_size=200).filter(lambda text: bool(text.strip())
 
 
 @pytest.mark.model
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15)
 @given(texts=st.lists(words, min_size=1, max_size=6), chance=st.randoms(use_true_random=False))
 def test_any_texts_in_any_order_have_the_vectors_they_have_alone(texts, chance):
     model = LocalEmbeddings()

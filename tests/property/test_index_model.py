@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
@@ -118,6 +118,4 @@ class IndexMachine(RuleBasedStateMachine):
 
 
 TestIndexAgainstADict = IndexMachine.TestCase
-TestIndexAgainstADict.settings = settings(
-    max_examples=40, stateful_step_count=20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+TestIndexAgainstADict.settings = settings(max_examples=40, stateful_step_count=20)
