@@ -107,11 +107,12 @@ def test_embeddings_are_the_same_in_every_process():
 
 
 def test_a_picture_is_a_png_of_the_size_asked_for():
-    image = pytest.importorskip("PIL.Image")
     import io
 
+    from PIL import Image
+
     picture = FakeImages().generate("a red boat", size=(20, 10))
-    with image.open(io.BytesIO(picture.data)) as opened:
+    with Image.open(io.BytesIO(picture.data)) as opened:
         opened.load()
         assert (opened.format, opened.size) == ("PNG", (20, 10))
     assert FakeImages().generate("a").data != FakeImages().generate("b").data

@@ -47,6 +47,7 @@ def bars_for(text: str) -> Bars:
 
 _NAME_WEIGHT = 2.0
 _STEM_LENGTH = 6
+_WINDOW = 3  # sentences: the name that a "he" stands for is often two before it
 _CJK_RUN = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
 _TOKEN = re.compile(rf"[{_CJK_RUN}]+|\d+(?:[.,]\d+)*|[^\W\d_{_CJK_RUN}]+(?:['’][^\W\d_]+)?")
 _BREAK = re.compile(
@@ -117,7 +118,7 @@ def stem(word: str) -> str:
 
 
 def find_support(claim: str, text: str) -> Support:
-    """The sentence, or the pair of neighbours, of ``text`` that covers most of ``claim``.
+    """The sentence, or the two or three neighbours, of ``text`` that cover most of ``claim``.
 
     Of two that cover as much, the shorter. A claim without content words is covered by nothing.
     """
@@ -129,7 +130,7 @@ def find_support(claim: str, text: str) -> Support:
     numbers = {token for token in wanted if token[0].isdigit()}
     spans = list(sentences(text))
     for first in range(len(spans)):
-        for last in range(first, min(first + 2, len(spans))):
+        for last in range(first, min(first + _WINDOW, len(spans))):
             start, end = spans[first][0], spans[last][1]
             there = content(text[start:end])
             share = sum(weight for token, weight in wanted.items() if token in there) / total
