@@ -168,7 +168,9 @@ class Checker:
             share = support.share
             if short:
                 together = find_support(f"{self._question} {sentence}", passage.text)
-                share, support = (together.share, together) if support.share == 1.0 else (0.0, support)
+                inner = find_support(sentence, passage.text[together.start : together.end])
+                share = together.share if inner.share == 1.0 else 0.0
+                support = Support(share, together.start + inner.start, together.start + inner.end)
             about = coverage(self._question, [passage.text, passage.document])
             is_enough = share >= (_TOGETHER if short else bars.supported) and about >= bars.about
             if is_enough and (best is None or share > best[0] + 1e-9):
