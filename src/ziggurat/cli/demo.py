@@ -19,8 +19,8 @@ TEXTS = {
         "Data engineers, data scientists and analysts share its notebooks and clusters.\n"
     ),
     "langchain.txt": (
-        "LangChain is an open-source framework for building applications on large language models.\n"
-        "It joins prompts, retrievers, tools and models into chains and agents.\n"
+        "LangChain is an open-source framework with which developers build applications on large language models.\n"
+        "It turns a question into a prompt, retrieves documents, calls tools and models, and returns an answer.\n"
     ),
     "gpt-4.txt": (
         "GPT-4 is a large language model made by OpenAI and announced in March 2023.\n"
