@@ -134,7 +134,7 @@ def open_chat(spec: str | None = None, **options: Any) -> BaseChatModel:
     provider = find_provider(parsed)
     if not isinstance(provider, ChatProvider):
         raise _cannot(parsed, "chat")
-    return provider.chat(parsed.name if not _is_catch_all(parsed) else str(parsed), **options)
+    return provider.chat(_name_for(parsed), **options)
 
 
 def open_embeddings(spec: str | None = None, **options: Any) -> Embeddings:
@@ -143,7 +143,7 @@ def open_embeddings(spec: str | None = None, **options: Any) -> Embeddings:
     provider = find_provider(parsed)
     if not isinstance(provider, EmbeddingsProvider):
         raise _cannot(parsed, "embeddings")
-    return provider.embeddings(parsed.name if not _is_catch_all(parsed) else str(parsed), **options)
+    return provider.embeddings(_name_for(parsed), **options)
 
 
 def open_images(spec: str, **options: Any) -> ImageModel:
@@ -152,11 +152,12 @@ def open_images(spec: str, **options: Any) -> ImageModel:
     provider = find_provider(parsed)
     if not isinstance(provider, ImagesProvider):
         raise _cannot(parsed, "images")
-    return provider.images(parsed.name if not _is_catch_all(parsed) else str(parsed), **options)
+    return provider.images(_name_for(parsed), **options)
 
 
-def _is_catch_all(spec: ModelSpec) -> bool:
-    return spec.provider not in providers()
+def _name_for(spec: ModelSpec) -> str:
+    """What its provider knows the model by; the provider of everything else needs the whole spec."""
+    return spec.name if spec.provider in providers() else str(spec)
 
 
 def _cannot(spec: ModelSpec, kind: Kind) -> UnknownModel:

@@ -290,12 +290,8 @@ class MultiChain(Runnable[Inputs, dict[str, Any]]):
 
     def _given_otherwise(self, position: int, name: str, overrides: dict[int, dict[str, Any]]) -> bool:
         """Whether a stage that reads a run input by its own name was given it directly."""
-        required = {
-            feed.param
-            for feed in self.wiring.feeds[position]
-            if feed.required and feed.param not in self.wiring.stages[position].given and feed.param == name
-        }
-        return bool(required) and required <= set(overrides.get(position, {}))
+        reads_it = any(feed.param == name and feed.required for feed in self.wiring.feeds[position])
+        return reads_it and name not in self.wiring.stages[position].given and name in overrides.get(position, {})
 
 
 def _named(chains: Iterable[Any]) -> Iterator[tuple[str, Stage]]:

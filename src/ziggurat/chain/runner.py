@@ -31,7 +31,7 @@ from ziggurat.chain.events import (
 )
 from ziggurat.chain.plan import Plan
 from ziggurat.chain.program import Program
-from ziggurat.chain.stage import Call, CallKind, Policy, StageName, Value
+from ziggurat.chain.stage import Call, Policy, StageName, Value
 from ziggurat.chain.usage import NO_USAGE, UsageMeter
 from ziggurat.errors import ChainError, ContextLengthError, InputError, StageTimeout
 
@@ -72,7 +72,7 @@ class Run:
     """
 
     __slots__ = (
-        "_began", "_failures", "_fell_back", "_idle", "_live", "_overrides", "_plan", "_program", "_reader",
+        "_began", "_failures", "_idle", "_live", "_overrides", "_plan", "_program", "_reader",
         "_slots", "_surroundings", "_tasks", "_usage", "run_id",
     )  # fmt: skip
 
@@ -204,7 +204,8 @@ class Run:
         """The output, whether it is the fallback's, and whether its pieces were told."""
         try:
             async with self._program.limiter(name) if policy.limit else nullcontext():
-                return await self._with_retries(name, call, policy, inputs, meter)
+                output, streamed = await self._with_retries(name, call, policy, inputs, meter)
+                return output, False, streamed
         except Exception:
             match policy.fallback:
                 case None:
@@ -217,10 +218,10 @@ class Run:
 
     async def _with_retries(
         self, name: StageName, call: Call, policy: Policy, inputs: Mapping[str, Any], meter: UsageMeter | None
-    ) -> tuple[Any, bool, bool]:
+    ) -> tuple[Any, bool]:
+        """The output, and whether its pieces were told, after as many attempts as the policy allows."""
         if policy.retry is None:
-            output, streamed = await self._attempt(name, call, policy, inputs, meter)
-            return output, False, streamed
+            return await self._attempt(name, call, policy, inputs, meter)
         from tenacity import (
             AsyncRetrying,
             RetryCallState,
@@ -252,8 +253,7 @@ class Run:
             before_sleep=tell,
             reraise=True,
         )
-        output, streamed = await attempts(self._attempt, name, call, policy, inputs, meter)
-        return output, False, streamed
+        return await attempts(self._attempt, name, call, policy, inputs, meter)
 
     async def _attempt(
         self,
@@ -266,10 +266,7 @@ class Run:
         tell: bool = True,
     ) -> tuple[Any, bool]:
         """One call within its time; the output, and whether its pieces were told."""
-        around = self._surroundings
-        config = None
-        if call.kind in (CallKind.RUNNABLE, CallKind.RUNNABLE_VALUE) or around is not None or meter is not None:
-            config = self._config(name, around, meter)
+        config = self._config(name, meter)
         sink = partial(self._tell_token, name) if self._reader is not None and tell else None
         working = perform(call, inputs, config, sink)
         if policy.timeout is None:
@@ -284,10 +281,11 @@ class Run:
                 f"Stage {name!r} took longer than {policy.timeout:g} s.", fix="raise its timeout, or give it less to do"
             ) from error
 
-    def _config(self, name: StageName, around: Surroundings | None, meter: UsageMeter | None) -> RunnableConfig | None:
-        if around is None and meter is None:
+    def _config(self, name: StageName, meter: UsageMeter | None) -> RunnableConfig | None:
+        """What the stage's LangChain parts run with; nothing where nobody reads and nobody configured."""
+        if self._surroundings is None and meter is None:
             return None
-        around = around or Surroundings()
+        around = self._surroundings or Surroundings()
         return stage_config(around.config, around.manager, name, meter)
 
     async def _tell_token(self, name: StageName, chunk: Any) -> None:

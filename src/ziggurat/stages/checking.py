@@ -159,22 +159,23 @@ class Checker:
     async def _evidence(self, sentence: str, span: tuple[int, int]) -> Citation | None:
         best: tuple[float, Passage, Support] | None = None
         foreign = []
-        short, bars = len(content(sentence)) < _SHORT_CLAIM, bars_for(sentence)
+        short, bars, language = len(content(sentence)) < _SHORT_CLAIM, bars_for(sentence), language_of(sentence)
         for passage in self._passages:
-            if language_of(passage.text) != language_of(sentence):
+            if language_of(passage.text) != language:
                 foreign.append(passage)
                 continue
-            support = find_support(sentence, passage.text)
-            share = support.share
+            if coverage(self._question, [passage.text, passage.document]) < bars.about:
+                continue
             if short:
                 together = find_support(f"{self._question} {sentence}", passage.text)
                 inner = find_support(sentence, passage.text[together.start : together.end])
                 share = together.share if inner.share == 1.0 else 0.0
                 support = Support(share, together.start + inner.start, together.start + inner.end)
-            about = coverage(self._question, [passage.text, passage.document])
-            is_enough = share >= (_TOGETHER if short else bars.supported) and about >= bars.about
-            if is_enough and (best is None or share > best[0] + 1e-9):
-                best = (share, passage, support)
+            else:
+                support = find_support(sentence, passage.text)
+            is_enough = support.share >= (_TOGETHER if short else bars.supported)
+            if is_enough and (best is None or support.share > best[0] + 1e-9):
+                best = (support.share, passage, support)
         if best is None and foreign and self._embeddings is not None:
             best = await self._foreign_evidence(sentence, foreign, self._embeddings)
         return best[1].cite(best[2], span) if best else None
@@ -200,10 +201,11 @@ def quote(question: str, passages: Sequence[Passage]) -> Answer | None:
     For when a model found nothing, or nothing that holds: a sentence of the documents is no guess.
     """
     best: tuple[float, Passage, Support] | None = None
+    bar = bars_for(question).quoted
     for passage in passages:
         for start, end in sentences(passage.text):
             share = asked_about(question, passage.text[start:end])
-            if share >= bars_for(question).quoted and (best is None or share > best[0]):
+            if share >= bar and (best is None or share > best[0]):
                 best = (share, passage, Support(1.0, start, end))
     if best is None:
         return None

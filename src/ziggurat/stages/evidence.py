@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ziggurat.stages.language import CHINESE_FUNCTION_WORDS, FUNCTION_WORDS
@@ -123,19 +123,18 @@ def find_support(claim: str, text: str) -> Support:
     Of two that cover as much, the shorter. A claim without content words is covered by nothing.
     """
     wanted = content(claim)
-    total = sum(wanted.values())
     best = Support(0.0, 0, 0)
-    if not total:
+    if not wanted:
         return best
     numbers = {token for token in wanted if token[0].isdigit()}
     spans = list(sentences(text))
+    held = [content(text[start:end]).keys() for start, end in spans]
     for first in range(len(spans)):
+        there: set[str] = set()
         for last in range(first, min(first + _WINDOW, len(spans))):
             start, end = spans[first][0], spans[last][1]
-            there = content(text[start:end])
-            share = sum(weight for token, weight in wanted.items() if token in there) / total
-            if not numbers <= there.keys():
-                share = 0.0
+            there |= held[last]
+            share = _share(wanted, there) if numbers <= there else 0.0
             if (share, start - end) > (best.share, best.start - best.end) and share:
                 best = Support(share, start, end)
     return best
@@ -143,10 +142,7 @@ def find_support(claim: str, text: str) -> Support:
 
 def coverage(claim: str, texts: Sequence[str]) -> float:
     """The share of the claim's content words that stand anywhere in the texts, from 0 to 1."""
-    wanted = content(claim)
-    total = sum(wanted.values())
-    there = set().union(*(content(text) for text in texts)) if texts else set()
-    return sum(weight for token, weight in wanted.items() if token in there) / total if total else 0.0
+    return _share(content(claim), set().union(*map(content, texts)))
 
 
 def asked_about(question: str, sentence: str) -> float:
@@ -156,11 +152,14 @@ def asked_about(question: str, sentence: str) -> float:
     that only shares a name with the question ("What does X cost?", "X is a river.") has none of it.
     """
     wanted, there = content(question), content(sentence)
-    plain = [token for token, weight in wanted.items() if weight < _NAME_WEIGHT]
-    of_plain = sum(token in there for token in plain) / len(plain) if plain else 1.0
+    plain = {token: weight for token, weight in wanted.items() if weight < _NAME_WEIGHT}
+    return min(_share(wanted, there), _share(plain, there) if plain else 1.0)
+
+
+def _share(wanted: Mapping[str, float], there: Container[str]) -> float:
+    """How much of the wanted weight is there, from 0 to 1; nothing wanted is nothing there."""
     total = sum(wanted.values())
-    of_all = sum(weight for token, weight in wanted.items() if token in there) / total if total else 0.0
-    return min(of_all, of_plain)
+    return sum(weight for token, weight in wanted.items() if token in there) / total if total else 0.0
 
 
 def _is_cjk(token: str) -> bool:

@@ -103,11 +103,8 @@ class RetrievalQA(StageRunnable[Answer]):
         return Answer
 
     async def _output(self, inputs: Mapping[str, Any], config: RunnableConfig) -> Answer:
-        return await self._answer(inputs, config, streaming=False)
-
-    async def _answer(self, inputs: Mapping[str, Any], config: RunnableConfig, *, streaming: bool) -> Answer:
         whole: Answer | None = None
-        async for piece in self._checked(inputs, config, streaming=streaming):
+        async for piece in self._checked(inputs, config, streaming=False):
             whole = piece if whole is None else whole + piece
         return cast("Answer", whole)
 
