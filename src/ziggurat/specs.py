@@ -9,7 +9,6 @@ open the embedding model its manifest names without importing the models.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
@@ -111,7 +110,7 @@ def find_provider(spec: ModelSpec) -> object:
     A name nobody registered goes to the provider registered as ``*``, if there is one.
 
     Raises:
-        UnknownModel: If nobody answers; the closest registered names are suggested.
+        UnknownModel: If nobody answers; the registered names are listed.
     """
     known = providers()
     point = known.get(spec.provider) or known.get("*")
@@ -121,11 +120,6 @@ def find_provider(spec: ModelSpec) -> object:
             fix=f"known providers: {', '.join(sorted(known)) or 'none'}",
         )
     return point.load()
-
-
-def close_providers(name: str) -> list[str]:
-    """Registered provider names that look like ``name``."""
-    return get_close_matches(name, [known for known in providers() if known != "*"], n=3)
 
 
 def open_chat(spec: str | None = None, **options: Any) -> BaseChatModel:

@@ -20,8 +20,9 @@ from ziggurat.chain.portal import iterate_sync, run_sync
 from ziggurat.chain.program import MISSING, Program
 from ziggurat.chain.runner import Reader, Run, Surroundings
 from ziggurat.chain.stage import Param, Stage
-from ziggurat.chain.wiring import RunInput, Wiring, did_you_mean, wire
+from ziggurat.chain.wiring import RunInput, Wiring, wire
 from ziggurat.errors import ChainError, InputError
+from ziggurat.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from langchain_core.callbacks import AsyncCallbackManagerForChainRun

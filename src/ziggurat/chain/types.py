@@ -9,8 +9,9 @@ from __future__ import annotations
 import dataclasses
 import types
 from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import Any, Literal, Union, get_args, get_origin
+
+from ziggurat.suggest import did_you_mean
 
 _WIDENING: dict[type, tuple[type, ...]] = {bool: (int, float, complex), int: (float, complex), float: (complex,)}
 """Python's numeric tower, by which an int is welcome where a float is declared."""
@@ -57,8 +58,7 @@ def missing_field(declared: Any, path: tuple[str, ...]) -> str | None:
     names = _field_names(declared)
     if names is None or path[0] in names or hasattr(declared, path[0]):
         return None
-    close = get_close_matches(path[0], names, n=1)
-    hint = f" (did you mean {close[0]!r}?)" if close else f"; it has {', '.join(sorted(names)) or 'no fields'}"
+    hint = did_you_mean(path[0], names) or f"; it has {', '.join(sorted(names)) or 'no fields'}"
     return f"{declared.__name__} has no field {path[0]!r}{hint}"
 
 

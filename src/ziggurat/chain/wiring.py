@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from ziggurat.chain.stage import ANY, Binding, Param, Ref, Stage, StageName, Template, Value
 from ziggurat.chain.types import can_meet, missing_field, type_name
 from ziggurat.errors import WiringError
+from ziggurat.suggest import did_you_mean
 
 _SHOWN_SEPARATOR = " -> "
 
@@ -138,12 +138,6 @@ def wire(
         order=tuple(at[name] for name in order),
         outputs=tuple(at[name] for name in wanted),
     )
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A suggestion to put behind a clause, or nothing."""
-    close = get_close_matches(name, list(known), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def _name_problem(name: str) -> str | None:

@@ -13,6 +13,7 @@ import click
 
 from ziggurat.cli import HELP
 from ziggurat.errors import InputError, ZigguratError
+from ziggurat.suggest import did_you_mean
 
 
 @click.command("run", context_settings=HELP)
@@ -98,8 +99,6 @@ def load(target: str) -> Any:
     finally:
         sys.path.pop(0)
     if not hasattr(module, name):
-        from ziggurat.chain.wiring import did_you_mean
-
         raise InputError(f"{file} has no {name!r}{did_you_mean(name, vars(module))}.")
     return getattr(module, name)
 

@@ -16,8 +16,8 @@ from langchain_core.runnables import Runnable, RunnableConfig
 
 from ziggurat.chain.portal import iterate_sync, run_sync
 from ziggurat.chain.stage import Param
-from ziggurat.chain.wiring import did_you_mean
 from ziggurat.errors import InputError
+from ziggurat.suggest import did_you_mean
 
 Out = TypeVar("Out")
 
