@@ -7,26 +7,13 @@ from pathlib import Path
 
 import pytest
 from langchain_core.embeddings import Embeddings
+from worlds import TEXTS
 
 import ziggurat.index
 from ziggurat.errors import EmbeddingMismatch, IndexNotFound, InputError
 from ziggurat.index import StructureSplitter, VectorIndex
 from ziggurat.index.embedder import fingerprint_of
 from ziggurat.testing import FakeEmbeddings
-
-TEXTS = ["a canal joins two seas", "a tower has stairs", "bread is baked at night", "运河连接两片海"]
-
-
-@pytest.fixture
-def index(tmp_path):
-    with VectorIndex.create(tmp_path / "index", FakeEmbeddings()) as made:
-        yield made
-
-
-@pytest.fixture
-def filled(index):
-    index.add_texts(TEXTS, [{"n": at, "even": at % 2 == 0} for at in range(4)], ids=list("abcd"))
-    return index
 
 
 def test_what_was_committed_is_there_after_reopening(tmp_path):

@@ -2,42 +2,13 @@
 
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler
-from langchain_core.documents import Document
 from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
-from langchain_core.runnables import RunnableLambda
+from worlds import ORCHARD, PLANTED, WHEN, WINTER, over
 
-from ziggurat import MultiChain, RetrievalQA, VectorIndex, given
+from ziggurat import MultiChain, RetrievalQA, given
 from ziggurat.chain.events import RunFinished, StageFinished, Token
-from ziggurat.testing import FakeChat, FakeEmbeddings
-
-ORCHARD = """# Orchard
-
-The orchard was planted in 1987 by Maria Okafor.
-It grows pears and quinces.
-
-The harvest begins in September.
-"""
-PLANTED = "The orchard was planted in 1987 by Maria Okafor."
-WHEN = "When was the orchard planted?"
-WINTER = "Which orchard fruits were planted in winter?"  # about the passage, and no sentence of it answers
-
-
-@pytest.fixture
-def index(tmp_path):
-    """An index of two files."""
-    (tmp_path / "orchard.md").write_text(ORCHARD, encoding="utf-8")
-    (tmp_path / "boat.txt").write_text("The boat is called Halcyon.\nIts sails are red.\n", encoding="utf-8")
-    with VectorIndex.create(tmp_path / "kb", FakeEmbeddings()) as made:
-        made.add_files([tmp_path / "orchard.md", tmp_path / "boat.txt"])
-        yield made
-
-
-def over(*texts, **metadata):
-    """A retriever that always finds these texts."""
-    found = [Document(text, metadata={"source": f"{number}.txt", **metadata}) for number, text in enumerate(texts)]
-    return RunnableLambda(lambda question: found)
-
+from ziggurat.testing import FakeChat
 
 # -- streaming ------------------------------------------------------------------------------------
 

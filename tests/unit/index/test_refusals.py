@@ -6,22 +6,6 @@ import numpy as np
 import pytest
 
 from ziggurat.errors import InputError
-from ziggurat.index import VectorIndex
-from ziggurat.testing import FakeEmbeddings
-
-TEXTS = ["a canal joins two seas", "a tower has stairs", "bread is baked at night", "运河连接两片海"]
-
-
-@pytest.fixture
-def index(tmp_path):
-    with VectorIndex.create(tmp_path / "index", FakeEmbeddings()) as made:
-        yield made
-
-
-@pytest.fixture
-def filled(index):
-    index.add_texts(TEXTS, [{"n": at, "even": at % 2 == 0} for at in range(4)], ids=list("abcd"))
-    return index
 
 
 def broken(**changes: Any) -> dict[str, Any]:

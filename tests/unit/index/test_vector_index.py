@@ -5,25 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 from langchain_core.documents import Document
+from worlds import TEXTS
 
 from ziggurat.errors import InputError, UnreadableDocument
 from ziggurat.index import SourceDocument, VectorIndex, VectorIndexRetriever
 from ziggurat.testing import FakeEmbeddings
-
-TEXTS = ["a canal joins two seas", "a tower has stairs", "bread is baked at night", "运河连接两片海"]
-
-
-@pytest.fixture
-def index(tmp_path):
-    with VectorIndex.create(tmp_path / "index", FakeEmbeddings()) as made:
-        yield made
-
-
-@pytest.fixture
-def filled(index):
-    index.add_texts(TEXTS, [{"n": at, "even": at % 2 == 0} for at in range(4)], ids=list("abcd"))
-    return index
-
 
 # An empty index
 

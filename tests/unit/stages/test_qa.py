@@ -8,36 +8,10 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableLambda
 from langchain_core.vectorstores import InMemoryVectorStore
+from worlds import ORCHARD, PLANTED, WHEN, WINTER, over
 
 from ziggurat import Answer, InputError, RetrievalQA, VectorIndex, load_qa_chain
 from ziggurat.testing import FakeChat, FakeEmbeddings
-
-ORCHARD = """# Orchard
-
-The orchard was planted in 1987 by Maria Okafor.
-It grows pears and quinces.
-
-The harvest begins in September.
-"""
-PLANTED = "The orchard was planted in 1987 by Maria Okafor."
-WHEN = "When was the orchard planted?"
-WINTER = "Which orchard fruits were planted in winter?"  # about the passage, and no sentence of it answers
-
-
-@pytest.fixture
-def index(tmp_path):
-    """An index of two files."""
-    (tmp_path / "orchard.md").write_text(ORCHARD, encoding="utf-8")
-    (tmp_path / "boat.txt").write_text("The boat is called Halcyon.\nIts sails are red.\n", encoding="utf-8")
-    with VectorIndex.create(tmp_path / "kb", FakeEmbeddings()) as made:
-        made.add_files([tmp_path / "orchard.md", tmp_path / "boat.txt"])
-        yield made
-
-
-def over(*texts, **metadata):
-    """A retriever that always finds these texts."""
-    found = [Document(text, metadata={"source": f"{number}.txt", **metadata}) for number, text in enumerate(texts)]
-    return RunnableLambda(lambda question: found)
 
 
 def answered(reply, question=WHEN, texts=(ORCHARD,), **options):
