@@ -3,10 +3,14 @@
 import pytest
 
 from ziggurat import Answer, Citation
-from ziggurat.chain.usage import Usage
+from ziggurat.chain.usage import ModelUsage, Usage
 from ziggurat.stages.answer import quote_hash
 
 DOCUMENT = "The mill stands by the river.\nIt was built in 1720.\nNobody lives there now.\n"
+
+
+def used(model, read, written):
+    return Usage((ModelUsage(model, "", read, written, 0, 1),))
 
 
 def cite(quote, span, *, line=None, document="mill.txt"):
@@ -32,17 +36,17 @@ def test_a_place_opens_in_an_editor(line, place):
 
 def test_pieces_add_up_whatever_way_they_are_grouped():
     pieces = [
-        Answer("The mill stands by the river.", (FIRST,), usage=Usage(5, 1)),
+        Answer("The mill stands by the river.", (FIRST,), usage=used("m", 5, 1)),
         Answer(" It was built in 1720.", (SECOND,)),
         Answer(" It is haunted.", unsupported=((52, 66),)),
-        Answer("", usage=Usage(1, 2, 1, ("m",))),
+        Answer("", usage=used("m", 1, 2)),
     ]
     one = ((pieces[0] + pieces[1]) + pieces[2]) + pieces[3]
     other = pieces[0] + (pieces[1] + (pieces[2] + pieces[3]))
     assert one == other
     assert one.text == "The mill stands by the river. It was built in 1720. It is haunted."
     assert one.text[slice(*one.unsupported[0])] == "It is haunted."
-    assert one.usage == Usage(6, 3, 1, ("m",))
+    assert one.usage == Usage((ModelUsage("m", "", 6, 3, 0, 2),))
     assert one.found
 
 

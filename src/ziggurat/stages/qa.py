@@ -9,7 +9,6 @@ support a claim is `evidence`'s.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.retrievers import BaseRetriever
@@ -157,7 +156,7 @@ class RetrievalQA(StageRunnable[Answer]):
         async for chunk in self.model.astream(prompt, config, max_tokens=self.max_tokens):
             used += Usage.of_message(chunk)
             yield str(chunk.text), NO_USAGE
-        yield "", replace(used, calls=1)
+        yield "", used.as_one_call()
 
     def _fitting(self, passages: Sequence[Passage]) -> list[Passage]:
         """The best passages that fit the model's share; the first always does, cut if need be."""
