@@ -33,19 +33,36 @@ class StageLike(Protocol):
         """The type of its output."""
 
 
+@runtime_checkable
+class Callee(StageLike, Protocol):
+    """A `StageLike` that says how it is called: chains, maps, branches, repeats."""
+
+    @property
+    def stage_call(self) -> Call:
+        """How it is called."""
+
+
 def as_stage(thing: Any) -> Stage:
     """Turn whatever can be a step into a `Stage`.
 
     Args:
         thing: A `Stage`, a function (plain, async, or a generator whose pieces are streamed), a LangChain
-            Runnable (prompts, models, retrievers and sequences among them), a chain, or an
-            object with ``__call__``.
+            Runnable (prompts, models, retrievers and sequences among them), a chain, a `Map`, a
+            `Branch`, a `Repeat`, or an object with ``__call__``.
 
     Raises:
         InputError: If it cannot be called with inputs by name.
     """
     if isinstance(thing, Stage):
         return thing
+    if isinstance(thing, Callee):
+        return Stage(
+            thing.stage_call,
+            thing.stage_inputs,
+            returns=thing.stage_output,
+            given=getattr(thing, "stage_given", {}),
+            label=_label(thing),
+        )
     if isinstance(thing, StageLike) and _is_runnable(thing):
         return Stage(
             Call(CallKind.RUNNABLE, thing), thing.stage_inputs, returns=thing.stage_output, label=_label(thing)
@@ -74,6 +91,9 @@ def stage(
     timeout: float | None = None,
     fallback: Any = None,
     limit: int | None = None,
+    cache: bool | None = None,
+    effect: bool = False,
+    store: bool = True,
 ) -> Any: ...
 
 
@@ -86,6 +106,9 @@ def stage(
     timeout: float | None = None,
     fallback: Any = None,
     limit: int | None = None,
+    cache: bool | None = None,
+    effect: bool = False,
+    store: bool = True,
 ) -> Any:
     """A stage with a policy; also a decorator, with or without arguments.
 
@@ -96,15 +119,31 @@ def stage(
         timeout: Seconds for one attempt.
         fallback: Called with the same inputs when the last attempt failed, or ``value(...)``.
         limit: Calls under way at once, over all runs of the chain.
+        cache: False to keep a run's cache out; True to cache what cannot be told apart, too.
+        effect: It acts on the world: never cached, and on resume never repeated in silence.
+        store: False to keep the output out of the journal; it is made again on resume.
     """
     if thing is None:
-        return functools.partial(stage, given=given, retry=retry, timeout=timeout, fallback=fallback, limit=limit)
+        return functools.partial(
+            stage,
+            given=given,
+            retry=retry,
+            timeout=timeout,
+            fallback=fallback,
+            limit=limit,
+            cache=cache,
+            effect=effect,
+            store=store,
+        )
     base = as_stage(thing)
     policy = Policy(
         retry=Retry(attempts=retry) if isinstance(retry, int) else retry,
         timeout=timeout,
         fallback=fallback if isinstance(fallback, Value | None) else as_stage(fallback).call,
         limit=limit,
+        cache=cache,
+        effect=effect,
+        store=store,
     )
     return replace(base, policy=policy).with_given(given or {})
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ziggurat.chain.plan import DONE, Plan
-from ziggurat.chain.stage import Call, CallKind, Policy, Ref, StageName, Template, Value
+from ziggurat.chain.stage import EVERY, Call, CallKind, Policy, Ref, StageName, Template, Value
 from ziggurat.chain.wiring import Wiring
 from ziggurat.errors import InputError
 
@@ -159,19 +159,28 @@ def follow(start: Any, reference: Ref) -> Any:
     Raises:
         InputError: If there is no such thing; it names the step that was missing.
     """
-    found = start
-    for step in reference.path:
-        if found is MISSING:
-            return MISSING
+    return MISSING if start is MISSING else _walk(start, reference.path, reference)
+
+
+def _walk(found: Any, path: tuple[str, ...], reference: Ref) -> Any:
+    for position, step in enumerate(path):
         try:
+            if step == EVERY:
+                return [_walk(item, path[position + 1 :], reference) for item in _items(found)]
             if isinstance(found, Mapping):
                 found = found[step]
             elif isinstance(found, Sequence) and not isinstance(found, str) and step.isdecimal():
                 found = found[int(step)]
             else:
                 found = getattr(found, step)
-        except (KeyError, IndexError, AttributeError) as error:
+        except (KeyError, IndexError, AttributeError, TypeError) as error:
             raise InputError(
                 f"The reference {str(reference)!r} leads nowhere: {type(found).__name__} has no {step!r}."
             ) from error
     return found
+
+
+def _items(found: Any) -> Sequence[Any]:
+    if isinstance(found, Sequence) and not isinstance(found, str | bytes):
+        return found
+    raise TypeError(type(found))

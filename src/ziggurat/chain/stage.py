@@ -17,6 +17,8 @@ from ziggurat.errors import InputError
 
 StageName = NewType("StageName", str)
 ANY: Any = Any
+EVERY = "*"
+"""In a reference's path: each item of a list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +81,14 @@ Binding = Ref | Template | Value
 
 
 def ref(text: str) -> Ref:
-    """A reference such as ``qa`` or ``qa.text`` or ``rows.0.name``.
+    """A reference such as ``qa``, ``qa.text``, ``rows.0.name``, or ``rows.*.name`` for every row's name.
 
     Raises:
         InputError: If a part is empty or private (leading underscore): a reference reads data,
             never the insides of an object.
     """
     root, *path = text.split(".")
-    for part in (root, *path):
+    for part in (root, *(step for step in path if step != EVERY)):
         if not part or part.startswith("_") or not part.replace("-", "_").replace("_", "a").isalnum():
             raise InputError(
                 f"{text!r} is not a reference.",
@@ -173,6 +175,18 @@ class CallKind(Enum):
     """A LangChain Runnable that takes a mapping."""
     RUNNABLE_VALUE = "runnable value"
     """A LangChain Runnable that takes one value, known here as ``input``."""
+    CHAIN = "chain"
+    """A chain, run inside the run that it is a stage of."""
+    MAP = "map"
+    """A stage for each item."""
+    BRANCH = "branch"
+    """The first stage whose condition holds."""
+    REPEAT = "repeat"
+    """A stage again and again, until a condition holds."""
+
+
+COMPOSITE = frozenset({CallKind.CHAIN, CallKind.MAP, CallKind.BRANCH, CallKind.REPEAT})
+"""Kinds whose work is done by stages inside them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,18 +212,34 @@ class Policy:
             stage ends in time, the thread when it does.
         fallback: Called with the same inputs when the last attempt failed, or a constant.
         limit: How many calls of this stage may be under way at once, over all runs of the chain.
+        cache: Whether a run's cache may give the output; None for "where the stage can be told
+            apart from every other by what it is".
+        effect: It acts on the world: never taken from a cache, and never repeated in silence when a
+            run is resumed.
+        store: Whether a journal keeps the output; without, the stage runs again on resume.
     """
 
     retry: Retry | None = None
     timeout: float | None = None
     fallback: Call | Value | None = None
     limit: int | None = None
+    cache: bool | None = None
+    effect: bool = False
+    store: bool = True
 
     def __post_init__(self) -> None:
         if self.timeout is not None and not self.timeout > 0:
             raise InputError(f"A timeout of {self.timeout} seconds leaves no time.", fix="a number above 0, or None")
         if self.limit is not None and self.limit < 1:
             raise InputError(f"A limit of {self.limit} calls lets nothing run.", fix="a limit of at least 1, or None")
+        if self.effect and self.cache:
+            raise InputError(
+                "A stage that acts on the world cannot be cached.", fix="effect=True or cache=True, not both"
+            )
+        if self.effect and not self.store:
+            raise InputError(
+                "Of a stage that acts on the world it must be stored that it did.", fix="leave store alone"
+            )
 
     @property
     def is_plain(self) -> bool:
