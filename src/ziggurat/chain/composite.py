@@ -83,7 +83,7 @@ class Items(list[Any]):
     def __ne__(self, other: object) -> bool:
         return not self == other
 
-    __hash__ = None  # type: ignore[assignment]  # (a list is not hashable)
+    __hash__ = None  # a list is not hashable
 
 
 class Map:
@@ -135,7 +135,7 @@ class Map:
     def stage_inputs(self) -> tuple[Param, ...]:
         """The body's inputs, one of them as many."""
         return tuple(
-            Param(param.name, Iterable) if param.name == self.each else param  # type: ignore[type-abstract]  # (a type to check against)
+            Param(param.name, Iterable) if param.name == self.each else param
             for param in self.body.params
         )
 
