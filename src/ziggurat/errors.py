@@ -4,8 +4,12 @@
     ├── MissingDependency        an optional package is not installed      (also ImportError)
     ├── InputError               a value given to us cannot be used        (also ValueError)
     ├── WiringError              a chain that could never run              (also ValueError)
+    ├── SpecError                a chain file that says what cannot be     (also ValueError)
     ├── ChainError               a run ended with a failed stage
     ├── StageTimeout             one attempt of a stage took too long      (also TimeoutError)
+    ├── ItemError                an item of a map failed
+    ├── BudgetExceeded           a call has no room left in the run's budget
+    ├── EffectUncertain          a killed run may have acted on the world, or not
     ├── ModelError
     │   ├── UnknownModel         nobody answers to this model spec         (also LookupError)
     │   ├── ModelUnavailable     the weights or the service cannot be had
@@ -19,7 +23,17 @@
     ├── DocumentError
     │   ├── UnsupportedDocument  no loader for this type
     │   └── UnreadableDocument   the file is not what its name says
-    └── PictureError             a picture cannot be drawn or encoded
+    ├── PictureError             a picture cannot be drawn or encoded
+    ├── ValueNotStorable         a value that cannot be written down       (also TypeError)
+    ├── ValueNotReadable         written bytes that are no value here      (also ValueError)
+    └── JournalError
+        ├── JournalNotFound      no journal at that place                  (also FileNotFoundError)
+        ├── JournalTooNew        a later Ziggurat wrote it
+        ├── JournalCorrupt       the file is damaged or is no journal
+        ├── JournalWriteError    the disk or server refused; nothing was half-written (also OSError)
+        ├── RunNotFound          no run of that id                         (also LookupError)
+        ├── RunExists            the id is taken                           (also ValueError)
+        └── RunInProgress        another process or thread runs it
 
 A message has up to three parts, a line each: what happened, where, and what to do. Secrets never
 go into any of them.
@@ -137,8 +151,58 @@ class WiringError(ZigguratError, ValueError):
         self.findings = findings
 
 
+class SpecError(ZigguratError, ValueError):
+    """A chain file that cannot be read, or a chain that cannot be written as one; nothing was run.
+
+    Attributes:
+        findings: One line for everything that is wrong: ``chain.yaml:12: stages.answer.modle: ...``.
+    """
+
+    def __init__(
+        self, what: str, *, findings: tuple[str, ...] = (), where: str | None = None, fix: str | None = None
+    ) -> None:
+        super().__init__(what, where=where, fix=fix)
+        self.findings = findings
+
+
 class StageTimeout(ZigguratError, TimeoutError):
     """One attempt of a stage took longer than its policy allows."""
+
+
+class ItemError(ZigguratError):
+    """One item of a map failed; the exception it raised is ``__cause__``.
+
+    Attributes:
+        item: Its position, from 0.
+    """
+
+    def __init__(self, what: str, *, item: int, where: str | None = None, fix: str | None = None) -> None:
+        super().__init__(what, where=where, fix=fix)
+        self.item = item
+
+
+class BudgetExceeded(ZigguratError):
+    """The run's budget has no room for a call, or its time is up; the call was not sent.
+
+    Attributes:
+        bound: ``usd``, ``tokens``, ``calls`` or ``seconds``.
+    """
+
+    def __init__(self, what: str, *, bound: str, where: str | None = None, fix: str | None = None) -> None:
+        super().__init__(what, where=where, fix=fix)
+        self.bound = bound
+
+
+class EffectUncertain(ZigguratError):
+    """A run was killed while stages acted on the world; whether they did is not known. Nothing was started.
+
+    Attributes:
+        paths: The stages, each with its place in the run.
+    """
+
+    def __init__(self, what: str, *, paths: tuple[str, ...], where: str | None = None, fix: str | None = None) -> None:
+        super().__init__(what, where=where, fix=fix)
+        self.paths = paths
 
 
 class ChainError(ZigguratError):
@@ -151,6 +215,7 @@ class ChainError(ZigguratError):
         outputs: Everything that did finish, by stage.
         failed: Every failed stage with its exception.
         skipped: Every stage that could not start, with the failed stage it waited for.
+        run: The run's id, by which a journal knows it.
     """
 
     def __init__(
@@ -162,12 +227,74 @@ class ChainError(ZigguratError):
         outputs: dict[str, object],
         failed: dict[str, BaseException],
         skipped: dict[str, str],
+        run: str = "",
         where: str | None = None,
         fix: str | None = None,
     ) -> None:
         super().__init__(what, where=where, fix=fix)
+        self.run = run
         self.stage = stage
         self.inputs_digest = inputs_digest
         self.outputs = outputs
         self.failed = failed
         self.skipped = skipped
+
+
+class ValueNotStorable(ZigguratError, TypeError):
+    """A value cannot be written to a journal or a cache; nothing of it was.
+
+    Attributes:
+        path: Where it is inside the value, as Python would reach it: ``.citations[2]``.
+        type_name: Its type.
+    """
+
+    def __init__(self, what: str, *, path: str, type_name: str, where: str | None = None, fix: str | None = None) -> None:
+        super().__init__(what, where=where, fix=fix)
+        self.path = path
+        self.type_name = type_name
+
+
+class ValueNotReadable(ZigguratError, ValueError):
+    """Bytes of a journal or a cache are no value here: damaged, or of a type this process does not know."""
+
+
+class JournalError(ZigguratError):
+    """Something about the record of runs."""
+
+
+class JournalNotFound(JournalError, FileNotFoundError):
+    """There is no journal at that place."""
+
+
+class JournalTooNew(JournalError):
+    """A later version of Ziggurat wrote this journal; it was not touched.
+
+    Attributes:
+        found: The journal's schema version.
+        known: The newest one this version reads.
+    """
+
+    def __init__(self, what: str, *, found: int, known: int, where: str | None = None, fix: str | None = None) -> None:
+        super().__init__(what, where=where, fix=fix)
+        self.found = found
+        self.known = known
+
+
+class JournalCorrupt(JournalError):
+    """The journal's file is damaged, or is not a journal."""
+
+
+class JournalWriteError(JournalError, OSError):
+    """The disk or the server refused a write; what was recorded before is intact."""
+
+
+class RunNotFound(JournalError, LookupError):
+    """The journal has no run of that id."""
+
+
+class RunExists(JournalError, ValueError):
+    """The journal has a run of that id already."""
+
+
+class RunInProgress(JournalError):
+    """Another process, or another part of this one, is running it."""

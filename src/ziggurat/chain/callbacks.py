@@ -1,42 +1,62 @@
-"""Carrying LangChain's callbacks and configuration into the stages of a run.
+"""Showing the stages of a run in the LangChain trace that it runs in.
 
-A stage that is a Runnable gets a child configuration, so that a trace shows it under the run; a stage that is a
-function finds the same configuration in LangChain's own context variable, so that models called
-inside it are traced and counted too. With no reader and no caller's configuration, nothing here
-is used.
+A stage that is a Runnable gets a child configuration and traces itself; a function, a map or a chain
+inside a chain is traced here, and finds the same configuration in LangChain's own context variable, so that
+models called inside it are shown under it. Without a caller's configuration, nothing here is used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
-
-from ziggurat.chain.usage import UsageMeter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from langchain_core.callbacks import AsyncCallbackManagerForChainRun
     from langchain_core.runnables import RunnableConfig
 
 
-def stage_config(
-    parent: RunnableConfig | None,
-    manager: AsyncCallbackManagerForChainRun | None,
-    stage: str,
-    meter: UsageMeter | None,
-) -> RunnableConfig:
-    """The configuration one stage runs with.
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """The LangChain trace that stages run in.
 
-    Args:
-        parent: The run's configuration (tags, metadata, limits), if it was given one.
-        manager: The run's callback manager, if it is traced.
-        stage: The stage's name, shown in traces.
-        meter: Counts what the stage's models use, if anybody reads it.
+    Attributes:
+        config: The LangChain configuration the run was called with.
+        manager: The callback manager of the chain's own trace.
     """
-    from langchain_core.runnables.config import merge_configs, patch_config
 
-    config = patch_config(parent, callbacks=manager.get_child(f"stage:{stage}") if manager else None)
-    return merge_configs(config, {"run_name": stage, "callbacks": [meter.handler] if meter else None})
+    config: RunnableConfig | None = None
+    manager: AsyncCallbackManagerForChainRun | None = None
+
+
+def stage_config(around: Surroundings, name: str) -> RunnableConfig:
+    """The configuration a Runnable stage runs with: the run's, as a child called ``name``."""
+    from langchain_core.runnables.config import patch_config
+
+    callbacks = around.manager.get_child(f"stage:{name}") if around.manager else None
+    return patch_config(around.config, callbacks=callbacks, run_name=name)
+
+
+async def traced(
+    around: Surroundings, name: str, inputs: Mapping[str, Any], work: Callable[[Surroundings], Awaitable[Any]]
+) -> Any:
+    """Do a stage's work as a chain of its own in the trace."""
+    from langchain_core.runnables.config import patch_config
+
+    if around.manager is None:
+        return await work(around)
+    manager = around.manager.get_child(f"stage:{name}")
+    if not manager.handlers:
+        return await work(around)
+    own = await manager.on_chain_start(None, dict(inputs), name=name)
+    try:
+        output = await work(Surroundings(patch_config(around.config, callbacks=own.get_child()), own))
+    except BaseException as error:
+        await own.on_chain_error(error)
+        raise
+    await own.on_chain_end(output)
+    return output
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """How a stage is called, by kind: awaited, run in a thread, streamed piece by piece.
 
-Knows nothing of runs, plans or policies: inputs go in, the output comes out, and the pieces of a
+Knows nothing of runs, plans or policies, nor of stages made of stages (`nesting`): inputs go in, the output comes out, and the pieces of a
 streamed output go to a sink on the way.
 """
 
@@ -33,28 +33,28 @@ def _workers() -> ThreadPoolExecutor:
 Sink = Callable[[Any], Awaitable[None]]
 
 
-async def perform(
-    call: Call, inputs: Mapping[str, Any], config: RunnableConfig | None, sink: Sink | None
-) -> tuple[Any, bool]:
+async def perform(call: Call, inputs: Mapping[str, Any], config: RunnableConfig | None, sink: Sink | None) -> Any:
     """Call a stage the way its kind asks for; pieces go to ``sink`` as they come."""
     match call.kind:
         case CallKind.ASYNC:
             with in_config(config):
-                return await call.target(**inputs), False
+                return await call.target(**inputs)
         case CallKind.SYNC:
             with in_config(config):
-                return await in_thread(partial(call.target, **inputs)), False
+                return await in_thread(partial(call.target, **inputs))
         case CallKind.ASYNC_STREAM:
             with in_config(config):
-                return await _collect(call.target(**inputs), sink), sink is not None
+                return await _collect(call.target(**inputs), sink)
         case CallKind.STREAM:
             with in_config(config):
-                return await _collect(_threaded(call.target(**inputs)), sink), sink is not None
+                return await _collect(_threaded(call.target(**inputs)), sink)
         case CallKind.RUNNABLE | CallKind.RUNNABLE_VALUE:
             argument = dict(inputs) if call.kind is CallKind.RUNNABLE else inputs["input"]
             if sink is None:
-                return await call.target.ainvoke(argument, config), False
-            return await _collect(call.target.astream(argument, config), sink), True
+                return await call.target.ainvoke(argument, config)
+            return await _collect(call.target.astream(argument, config), sink)
+        case _:
+            raise TypeError(call.kind)
 
 
 async def in_thread(work: Callable[[], T]) -> T:

@@ -134,10 +134,7 @@ class Map:
     @property
     def stage_inputs(self) -> tuple[Param, ...]:
         """The body's inputs, one of them as many."""
-        return tuple(
-            Param(param.name, Iterable) if param.name == self.each else param
-            for param in self.body.params
-        )
+        return tuple(Param(param.name, Iterable) if param.name == self.each else param for param in self.body.params)
 
     @property
     def stage_output(self) -> Any:

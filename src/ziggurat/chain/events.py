@@ -6,7 +6,7 @@ Pure values. The runner makes them only when somebody reads: with no reader, no 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from ziggurat.chain.stage import StageName
 from ziggurat.chain.usage import NO_USAGE, Usage
@@ -28,9 +28,29 @@ class _Base:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _OfStage(_Base):
-    """What every event of a stage carries: its name."""
+    """What every event of a stage carries.
+
+    Attributes:
+        stage: Its name in its chain.
+        path: Its place in the run: ``answer``, or ``book/summaries[12]/draft`` for the stage ``draft``
+            in the thirteenth item of ``summaries`` in the chain ``book``.
+        item: The item or time it belongs to, from 0, where it is inside a Map or a Repeat; the
+            innermost one.
+    """
 
     stage: StageName
+    path: str
+    item: int | None = None
+
+    @property
+    def top(self) -> StageName:
+        """The stage of the outermost chain that this happened in."""
+        return StageName(self.path.partition("/")[0].partition("[")[0])
+
+    @property
+    def is_top(self) -> bool:
+        """Whether it is about a stage of the outermost chain itself."""
+        return self.path == self.stage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +92,46 @@ class StageFinished(_OfStage):
     usage: Usage = NO_USAGE
     streamed: bool = False
     fell_back: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageCached(_OfStage):
+    """A stage's output was there already; it did not run.
+
+    Attributes:
+        output: The value.
+        source: ``cache``, or ``journal`` for what this run, or the one it replays, had done before.
+        saved: What its models used when it did run.
+        saved_seconds: How long that took.
+    """
+
+    type: ClassVar[str] = "stage_cached"
+    output: Any
+    source: Literal["cache", "journal"]
+    saved: Usage = NO_USAGE
+    saved_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item(_OfStage):
+    """One item of a Map, or one time of a Repeat, is done.
+
+    Attributes:
+        output: Its result; None where it failed.
+        error: What it raised, or None.
+        total: Items in all; None where that is not known.
+        seconds: How long it took.
+        usage: What its models used.
+        kept: Whether it was done before, and its output only read.
+    """
+
+    type: ClassVar[str] = "item"
+    output: Any
+    error: BaseException | None = None
+    total: int | None = None
+    seconds: float = 0.0
+    usage: Usage = NO_USAGE
+    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,4 +193,6 @@ class RunFinished(_Base):
         return self.error is None
 
 
-Event = StageStarted | Token | StageFinished | StageRetried | StageFailed | StageSkipped | RunFinished
+Event = (
+    StageStarted | Token | Item | StageFinished | StageCached | StageRetried | StageFailed | StageSkipped | RunFinished
+)

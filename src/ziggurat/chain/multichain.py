@@ -6,30 +6,35 @@ decided here about order (`plan`), calling (`runner`) or checking (`wiring`).
 
 from __future__ import annotations
 
-import asyncio
-import uuid
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+import copy
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.runnables import Runnable, RunnableConfig
-from langchain_core.runnables.utils import AddableDict
 
 from ziggurat.chain.adapt import as_stage
-from ziggurat.chain.events import Event, StageFinished, Token
+from ziggurat.chain.callbacks import Surroundings
+from ziggurat.chain.events import Event
+from ziggurat.chain.explain import Explanation, explain
 from ziggurat.chain.portal import iterate_sync, run_sync
-from ziggurat.chain.program import MISSING, Program
-from ziggurat.chain.runner import Reader, Run, Surroundings
-from ziggurat.chain.stage import Param, Stage
+from ziggurat.chain.program import Program
+from ziggurat.chain.replay import Replay, Why, compare, why
+from ziggurat.chain.session import Session, inputs_of
+from ziggurat.chain.settings import Settings
+from ziggurat.chain.stage import Call, CallKind, Param, Stage
+from ziggurat.chain.streaming import StreamMode, check_modes, pieces, read
 from ziggurat.chain.wiring import RunInput, Wiring, wire
-from ziggurat.errors import ChainError, InputError
+from ziggurat.errors import InputError
 from ziggurat.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from langchain_core.callbacks import AsyncCallbackManagerForChainRun
 
+    from ziggurat.chain.journal import Journal
+
 Inputs = Mapping[str, Any]
-_EVENTS_AHEAD = 256
-"""How far a run may be ahead of a reader of its events before it waits."""
 
 
 class MultiChain(Runnable[Inputs, dict[str, Any]]):
@@ -69,6 +74,7 @@ class MultiChain(Runnable[Inputs, dict[str, Any]]):
         pairs = [*_named(chains), *((key, as_stage(thing)) for key, thing in stages.items())]
         self.wiring: Wiring = wire(pairs, inputs=inputs, outputs=outputs)
         self._program = Program(self.wiring)
+        self._settings = Settings()
 
     # -- what it is ------------------------------------------------------------------------------
 
@@ -98,6 +104,43 @@ class MultiChain(Runnable[Inputs, dict[str, Any]]):
 
         return mermaid(self.wiring)
 
+    @property
+    def program(self) -> Program:
+        """The chain, compiled."""
+        return self._program
+
+    @property
+    def stage_call(self) -> Call:
+        """How a chain that is a stage of another is called: run inside that run."""
+        return Call(CallKind.CHAIN, self)
+
+    @property
+    def settings(self) -> Settings:
+        """What its runs are run with."""
+        return self._settings
+
+    def using(self, **settings: Any) -> MultiChain:
+        """The same chain, its runs run with a journal, a cache, a budget, observers.
+
+        A chain that is a stage of another runs in that one's run, with that one's settings.
+
+        Args:
+            settings: The attributes of `Settings`. ``journal`` and ``cache`` may be paths, ``cache`` True for
+                one in memory, ``budget`` a mapping.
+
+        Raises:
+            InputError: If a setting is unknown or not what it should be.
+        """
+        known = [one.name for one in fields(Settings)]
+        unknown = [name for name in settings if name not in known]
+        if unknown:
+            raise InputError(
+                f"{unknown[0]!r} is no setting{did_you_mean(unknown[0], known)}.", fix=f"one of {', '.join(known)}"
+            )
+        other = copy.copy(self)
+        other._settings = self._settings.but(settings)  # noqa: SLF001 (a copy of itself)
+        return other
+
     # -- running ---------------------------------------------------------------------------------
 
     def run(self, inputs: Inputs | None = None, /, **more: Any) -> dict[str, Any]:
@@ -110,13 +153,15 @@ class MultiChain(Runnable[Inputs, dict[str, Any]]):
 
         Raises:
             InputError: If an input is missing or unknown; nothing was started.
-            ChainError: If a stage failed, after everything that could still run has run.
+            ChainError: If a stage failed, after everything that could still run has run. A budget that is
+                used up fails the stages that it has no room for.
+            JournalError: If the journal cannot be written.
         """
         return run_sync(self.arun(inputs, **more))
 
     async def arun(self, inputs: Inputs | None = None, /, **more: Any) -> dict[str, Any]:
         """`run`, without blocking."""
-        return await self._start({**(inputs or {}), **more}).execute()
+        return await Session(self, {**(inputs or {}), **more}, self._settings).execute()
 
     def events(self, inputs: Inputs | None = None, /, **more: Any) -> Iterator[Event]:
         """Run the chain and yield what happens, ending with `RunFinished`; see `aevents`."""
@@ -125,13 +170,131 @@ class MultiChain(Runnable[Inputs, dict[str, Any]]):
     async def aevents(self, inputs: Inputs | None = None, /, **more: Any) -> AsyncIterator[Event]:
         """Run the chain and yield what happens, as it happens.
 
-        A failed stage is an event here, not an exception. Leaving the loop early cancels the run.
+        A failed stage is an event here, not an exception. A slow reader slows the run. Leaving the loop
+        early cancels the run.
 
         Raises:
             InputError: If an input is missing or unknown; nothing was started.
         """
-        async for event in self._read({**(inputs or {}), **more}, None):
+        async for event in read(self._session({**(inputs or {}), **more})):
             yield event
+
+    def resume(self, run: str) -> dict[str, Any]:
+        """Go on with a run that was killed, failed, or stopped at its budget; see `aresume`."""
+        return run_sync(self.aresume(run))
+
+    async def aresume(self, run: str) -> dict[str, Any]:
+        """Go on with a run of the journal: what finished is kept, the rest runs.
+
+        A finished stage is kept if it is what it was and is given what it was given then.
+
+        Args:
+            run: Its id, or an unambiguous beginning of it.
+
+        Returns:
+            The outputs by stage, as a run that was never interrupted gives them.
+
+        Raises:
+            RunNotFound: If the journal has no such run.
+            RunInProgress: If it is being run.
+            EffectUncertain: If a stage was acting on the world when the run was killed, unless
+                ``on_effect`` of `using` decides.
+            ChainError: If a stage failed.
+        """
+        return await self._resumed(run)().execute()
+
+    async def aresume_events(self, run: str) -> AsyncIterator[Event]:
+        """`aresume`, yielding what happens."""
+        async for event in read(self._resumed(run)):
+            yield event
+
+    def resume_events(self, run: str) -> Iterator[Event]:
+        """`resume`, yielding what happens."""
+        return iterate_sync(self.aresume_events(run))
+
+    def replay(self, run: str, *, swap: Mapping[str, Any] | None = None) -> Replay:
+        """Run a recorded run again with some stages changed; see `areplay`."""
+        return run_sync(self.areplay(run, swap=swap))
+
+    async def areplay(self, run: str, *, swap: Mapping[str, Any] | None = None) -> Replay:
+        """Run a recorded run again with some stages changed, as a run of its own.
+
+        What is not changed, nor fed by what is, is taken from the recorded run. A replay never acts
+        on the world: such stages give what they gave.
+
+        Args:
+            run: The recorded run's id, or an unambiguous beginning of it.
+            swap: Stages to put in the place of others, by name. A swapped stage keeps what it is given, as
+                far as its inputs have the same names.
+
+        Returns:
+            The outputs, and what differs in output, tokens, cost and time.
+
+        Raises:
+            RunNotFound: If the journal has no such run.
+            InputError: If there is no journal, or no such stage.
+            WiringError: If the chain cannot run with the swapped stage.
+            ChainError: If a stage failed.
+        """
+        journal = self._journal("replay")
+        record = journal.run(run)
+        chain = self._swapped(swap or {})
+        session = Session(
+            chain, inputs_of(record, journal), replace(self._settings, run_id=None), earlier=record, replay=True
+        )
+        outputs = await session.execute()
+        return compare(journal, record.id, session.run_id, outputs, self._settings.prices)
+
+    def explain(self, inputs: Inputs | None = None, /, **more: Any) -> Explanation:
+        """What a run would do, without running anything: stages, cache hits, bounds on calls, tokens, cost.
+
+        Args:
+            inputs: As for `run`; those that are missing are only noted.
+            more: Further values by input name.
+        """
+        return explain(self, {**(inputs or {}), **more}, self._settings)
+
+    def why(self, run: str, stage: str) -> Why:
+        """Why a stage of a recorded run ran, or did not: what differs from the nearest earlier run of the chain.
+
+        Raises:
+            RunNotFound: If the journal has no such run, or the run no such stage.
+            InputError: If there is no journal.
+        """
+        return why(self._journal("why"), run, stage)
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    def _session(self, inputs: Inputs, surroundings: Surroundings | None = None) -> Callable[..., Session]:
+        return partial(Session, self, inputs, self._settings, surroundings=surroundings)
+
+    def _resumed(self, run: str) -> Callable[..., Session]:
+        journal = self._journal("resume")
+        record = journal.run(run)
+        return partial(Session, self, inputs_of(record, journal), self._settings, earlier=record)
+
+    def _journal(self, purpose: str) -> Journal:
+        if self._settings.journal is None:
+            raise InputError(
+                f"Without a journal there is nothing to {purpose}.", fix='chain.using(journal="runs.sqlite3")'
+            )
+        return self._settings.journal
+
+    def _swapped(self, swap: Mapping[str, Any]) -> MultiChain:
+        """This chain with some stages in the place of others."""
+        stages = self.stages
+        for name, thing in swap.items():
+            if name not in stages:
+                raise InputError(f"There is no stage {name!r} to swap{did_you_mean(name, stages)}.")
+            other = as_stage(thing)
+            takes = {param.name for param in other.params}
+            stages[name] = other.with_given(
+                {param: one for param, one in stages[name].given.items() if param in takes and param not in other.given}
+            )
+        chain = copy.copy(self)
+        chain.wiring = wire(stages.items(), outputs=[self.wiring.names[one] for one in self.wiring.outputs])
+        chain._program = Program(chain.wiring)  # noqa: SLF001 (a copy of itself)
+        return chain
 
     # -- as a LangChain Runnable -----------------------------------------------------------------
 
@@ -154,145 +317,67 @@ class MultiChain(Runnable[Inputs, dict[str, Any]]):
         """Run the chain over many inputs at once, in order; ``max_concurrency`` of the config bounds it."""
         return run_sync(self.abatch(inputs, config, return_exceptions=return_exceptions, **kwargs))
 
-    def stream(self, input: Inputs, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[dict[str, Any]]:  # noqa: A002 (LangChain's name)
-        """Pieces of outputs by stage, as they are made; their sum is what `invoke` returns."""
-        return iterate_sync(self.astream(input, config, **kwargs))
+    def stream(
+        self,
+        input: Inputs,  # noqa: A002 (LangChain's name)
+        config: RunnableConfig | None = None,
+        *,
+        stream_mode: StreamMode | Sequence[StreamMode] | None = None,
+        **kwargs: Any,
+    ) -> Iterator[Any]:
+        """Pieces of outputs by stage, as they are made; their sum is what `invoke` returns. See `astream`."""
+        return iterate_sync(self.astream(input, config, stream_mode=stream_mode, **kwargs))
 
     async def astream(
         self,
         input: Inputs,  # noqa: A002 (LangChain's name)
         config: RunnableConfig | None = None,
+        *,
+        stream_mode: StreamMode | Sequence[StreamMode] | None = None,
         **kwargs: Any,
-    ) -> AsyncIterator[dict[str, Any]]:
-        """`stream`, without blocking.
+    ) -> AsyncIterator[Any]:
+        """Stream a run.
+
+        Args:
+            input: As for `invoke`.
+            config: The LangChain configuration.
+            stream_mode: What to yield. None: pieces of outputs by stage, which add up. As LangGraph has
+                them: ``updates``, each finished stage's output by stage; ``values``, all outputs so far
+                whenever a stage finished; ``messages``, pieces of text, each with where it comes from;
+                ``events``, our typed events. Several modes yield pairs of mode and piece.
+            kwargs: Further inputs by name.
 
         Raises:
             ChainError: If a stage failed, after the pieces of everything that did not.
+            InputError: If there is no such mode.
         """
+        check_modes(stream_mode)
 
         async def once() -> AsyncIterator[Inputs]:
             yield {**_mapping(input), **kwargs}
 
-        async for piece in self._atransform_stream_with_config(once(), self._pieces, config):
+        work = partial(self._pieces, stream_mode=stream_mode) if stream_mode is not None else self._pieces
+        async for piece in self._atransform_stream_with_config(once(), work, config):
             yield piece
 
     async def _traced(
         self, inputs: Inputs, run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig
     ) -> dict[str, Any]:
-        return await self._start(inputs, surroundings=Surroundings(config, run_manager)).execute()
+        return await self._session(inputs, Surroundings(config, run_manager))().execute()
 
     async def _pieces(
         self,
         inputs: AsyncIterator[Inputs],
         run_manager: AsyncCallbackManagerForChainRun,
         config: RunnableConfig,
-    ) -> AsyncIterator[dict[str, Any]]:
-        returned = {self.wiring.names[position] for position in self.wiring.outputs}
+        *,
+        stream_mode: StreamMode | Sequence[StreamMode] | None = None,
+    ) -> AsyncIterator[Any]:
+        returned = frozenset(self.wiring.names[position] for position in self.wiring.outputs)
         async for given in inputs:
-            async for event in self._read(given, Surroundings(config, run_manager), raise_at_end=True):
-                match event:
-                    case Token() if event.stage in returned:
-                        yield AddableDict({event.stage: event.chunk})
-                    case StageFinished(streamed=False) if event.stage in returned:
-                        yield AddableDict({event.stage: event.output})
-
-    # -- inside ----------------------------------------------------------------------------------
-
-    def _start(self, inputs: Inputs, *, reader: Reader | None = None, surroundings: Surroundings | None = None) -> Run:
-        slots, overrides = self._slots(inputs)
-        return Run(
-            self._program,
-            slots,
-            overrides,
-            run_id=uuid.uuid4().hex[:12],
-            reader=reader,
-            surroundings=surroundings,
-        )
-
-    async def _read(
-        self, inputs: Inputs, surroundings: Surroundings | None, *, raise_at_end: bool = False
-    ) -> AsyncIterator[Event]:
-        queue: asyncio.Queue[Event | None] = asyncio.Queue(_EVENTS_AHEAD)
-        run = self._start(inputs, reader=queue.put, surroundings=surroundings)
-
-        async def drive() -> None:
-            try:
-                await run.execute()
-            finally:
-                await queue.put(None)
-
-        task = asyncio.create_task(drive())
-        try:
-            while (event := await queue.get()) is not None:
-                yield event
-            try:
-                await task
-            except ChainError:
-                if raise_at_end:
-                    raise
-        finally:
-            task.cancel()
-            while not task.done():
-                while not queue.empty():
-                    queue.get_nowait()
-                await asyncio.wait([task], timeout=0.01)
-
-    def _slots(self, inputs: Inputs) -> tuple[list[Any], dict[int, dict[str, Any]]]:
-        """A run's slots and the inputs given to single stages; refuses what is missing or unknown."""
-        program, wiring = self._program, self.wiring
-        slots: list[Any] = [MISSING] * program.slots
-        overrides: dict[int, dict[str, Any]] = {}
-        findings: list[str] = []
-        for name, given in inputs.items():
-            if name in program.slot_of and not self._is_nested(name, given):
-                slots[program.slot_of[name]] = given
-            elif name in wiring.names:
-                findings += self._nest(name, given, overrides)
-            else:
-                findings.append(
-                    f"{name!r} is no input of this chain" + did_you_mean(name, [*program.slot_of, *wiring.names])
-                )
-        for name, one in wiring.inputs.items():
-            if one.required and slots[program.slot_of[name]] is MISSING:
-                without = [
-                    reader
-                    for reader in one.readers
-                    if not self._given_otherwise(wiring.position(reader), name, overrides)
-                ]
-                if without:
-                    findings.append(f"the input {name!r} is missing; it is read by {', '.join(map(repr, without))}")
-        if findings:
-            wanted = ", ".join(program.slot_of) or "no inputs"
-            raise InputError(
-                "This run cannot start: " + "; ".join(findings) + ".", where=self.name, fix=f"give it {wanted}"
-            )
-        return slots, overrides
-
-    def _is_nested(self, name: str, given: Any) -> bool:
-        """Whether a value under a name that is both an input and a stage holds that stage's inputs."""
-        if name not in self.wiring.names or not isinstance(given, Mapping):
-            return False
-        return set(given) <= {feed.param for feed in self.wiring.feeds[self.wiring.position(name)]}
-
-    def _nest(self, name: str, given: Any, overrides: dict[int, dict[str, Any]]) -> list[str]:
-        position = self.wiring.position(name)
-        if not isinstance(given, Mapping):
-            return [f"{name!r} is a stage: give a mapping of its inputs, not {type(given).__name__}"]
-        feeds = {feed.param: feed for feed in self.wiring.feeds[position]}
-        stage = self.wiring.stages[position]
-        findings = []
-        for param in given:
-            if param in stage.given or (param in self.wiring.names and param in feeds and param != name):
-                findings.append(f"{param!r} of stage {name!r} is fed inside the chain and cannot be given")
-            elif param not in feeds and not stage.open_ended:
-                findings.append(f"stage {name!r} takes no {param!r}" + did_you_mean(str(param), feeds))
-        overrides[position] = dict(given)
-        return findings
-
-    def _given_otherwise(self, position: int, name: str, overrides: dict[int, dict[str, Any]]) -> bool:
-        """Whether a stage that reads a run input by its own name was given it directly."""
-        reads_it = any(feed.param == name and feed.required for feed in self.wiring.feeds[position])
-        return reads_it and name not in self.wiring.stages[position].given and name in overrides.get(position, {})
+            session = self._session(given, Surroundings(config, run_manager))
+            async for piece in pieces(read(session, raise_at_end=True), returned, stream_mode):
+                yield piece
 
 
 def _named(chains: Iterable[Any]) -> Iterator[tuple[str, Stage]]:

@@ -10,10 +10,11 @@ import asyncio
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from ziggurat.chain.plan import DONE, Plan
-from ziggurat.chain.stage import EVERY, Call, CallKind, Policy, Ref, StageName, Template, Value
+from ziggurat.chain.stage import COMPOSITE, EVERY, Call, CallKind, Policy, Ref, StageName, Template, Value
 from ziggurat.chain.wiring import Wiring
 from ziggurat.errors import InputError
 
@@ -23,7 +24,22 @@ MISSING: Any = type("MISSING", (), {"__repr__": lambda _: "MISSING"})()
 Getter = Callable[[list[Any]], Any]
 
 
-@dataclass(frozen=True, slots=True)
+class Limiter:
+    """Bounds how many calls are under way at once, on each event loop that runs them."""
+
+    __slots__ = ("_by_loop", "_limit")
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._by_loop: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore]
+        self._by_loop = weakref.WeakKeyDictionary()
+
+    def here(self) -> asyncio.Semaphore:
+        """The semaphore of the running event loop."""
+        return self._by_loop.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(self._limit))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Step:
     """One stage, ready to run.
 
@@ -37,6 +53,8 @@ class Step:
         direct: Parameters that are one slot's value as it is.
         getters: The other parameters, each with a function of the slots.
         is_plain_async: Whether it is a coroutine function with no policy.
+        limiter: Bounds its calls, or None.
+        is_composite: Whether its work is done by stages inside it.
     """
 
     name: StageName
@@ -48,6 +66,8 @@ class Step:
     direct: tuple[tuple[str, int], ...]
     getters: tuple[tuple[str, Getter], ...]
     is_plain_async: bool
+    limiter: Limiter | None
+    is_composite: bool
 
     def inputs(self, slots: list[Any], overrides: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
         """The stage's inputs by name, from the slots of a run."""
@@ -69,6 +89,9 @@ class Program:
         wiring: What it was compiled from.
         steps: One for each stage, by position.
         slot_of: Where the value of each run input lies.
+        slots: How many values a run has.
+        names: The stages' names.
+        remembered: Identities of stages that cannot change, by position; `identity` keeps them here.
     """
 
     def __init__(self, wiring: Wiring) -> None:
@@ -76,10 +99,10 @@ class Program:
         stages = len(wiring.names)
         self.slot_of: dict[str, int] = {name: stages + offset for offset, name in enumerate(wiring.inputs)}
         self.slots = stages + len(wiring.inputs)
+        self.names = frozenset(wiring.names)
         self.steps = tuple(self._step(position) for position in range(stages))
+        self.remembered: dict[int, Any] = {}
         self._outputs = tuple((wiring.names[position], position) for position in wiring.outputs)
-        self._limiters: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[StageName, asyncio.Semaphore]]
-        self._limiters = weakref.WeakKeyDictionary()
 
     def outputs(self, slots: Sequence[Any]) -> dict[str, Any]:
         """The values a run returns, by stage."""
@@ -90,12 +113,6 @@ class Program:
         return {
             name: slots[position] for position, name in enumerate(self.wiring.names) if plan.states[position] is DONE
         }
-
-    def limiter(self, name: StageName) -> asyncio.Semaphore:
-        """The semaphore that bounds a stage's concurrent calls on the running event loop."""
-        of_loop = self._limiters.setdefault(asyncio.get_running_loop(), {})
-        limit = self.wiring.stages[self.wiring.position(name)].policy.limit or 1
-        return of_loop.setdefault(name, asyncio.Semaphore(limit))
 
     def _step(self, position: int) -> Step:
         stage, name = self.wiring.stages[position], self.wiring.names[position]
@@ -121,6 +138,8 @@ class Program:
             tuple(direct),
             tuple(getters),
             is_plain_async=stage.call.kind is CallKind.ASYNC and stage.policy.is_plain,
+            limiter=Limiter(stage.policy.limit) if stage.policy.limit is not None else None,
+            is_composite=stage.call.kind in COMPOSITE,
         )
 
     def _slot(self, root: str, position: int) -> int:
@@ -144,6 +163,9 @@ class Program:
             return "".join(part if isinstance(part, str) else str(part(slots)) for part in parts)
 
         return fill
+
+
+NO_OVERRIDES: Mapping[int, Mapping[str, Any]] = MappingProxyType({})
 
 
 def _constant(value: Any) -> Getter:

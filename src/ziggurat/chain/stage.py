@@ -251,6 +251,25 @@ PLAIN = Policy()
 
 
 @dataclass(frozen=True, slots=True)
+class CallBound:
+    """The most that one attempt of a stage asks of a model. None means that it is not known beforehand.
+
+    Attributes:
+        model: What the model calls itself.
+        provider: Who serves it, in LangChain's words.
+        calls: Calls.
+        input_tokens: Tokens read, all calls together.
+        output_tokens: Tokens written, all calls together.
+    """
+
+    model: str
+    provider: str = ""
+    calls: int = 1
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Stage:
     """A step that can be named and wired.
 

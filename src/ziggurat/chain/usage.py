@@ -1,17 +1,13 @@
 """What a stage used: tokens and calls, one line for each model.
 
-Counts only; prices are in `ziggurat.prices`. `Usage` is pure. A `UsageMeter` holds the LangChain
-callback that collects the counts a model reports while a stage runs.
+Pure counts; prices are in `ziggurat.prices`, and how calls come to be counted in `metering`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from langchain_core.callbacks import BaseCallbackHandler
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,32 +118,3 @@ class Usage:
 
 
 NO_USAGE = Usage()
-
-
-class UsageMeter:
-    """Adds up what the models called by one stage report."""
-
-    __slots__ = ("handler", "total")
-
-    def __init__(self) -> None:
-        from langchain_core.callbacks import BaseCallbackHandler
-
-        self.total = NO_USAGE
-        meter = self
-        providers: dict[Any, str] = {}
-
-        class _Reader(BaseCallbackHandler):
-            run_inline = True  # counted before the stage is told to be finished
-
-            def on_chat_model_start(
-                self, serialized: Any, messages: Any, *, run_id: Any = None, metadata: Any = None, **_: Any
-            ) -> None:
-                providers[run_id] = str((metadata or {}).get("ls_provider", ""))
-
-            def on_llm_end(self, response: Any, *, run_id: Any = None, **_: Any) -> None:
-                provider = providers.pop(run_id, "")
-                for answers in response.generations:
-                    for answer in answers[:1]:
-                        meter.total += Usage.of_message(getattr(answer, "message", None), provider)
-
-        self.handler: BaseCallbackHandler = _Reader()

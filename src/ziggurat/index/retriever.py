@@ -6,7 +6,8 @@ its own. Everything else is `VectorStoreRetriever`'s.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import json
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, Protocol, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
@@ -42,6 +43,19 @@ class VectorIndexRetriever(VectorStoreRetriever):
     k: int = 4
 
     allowed_search_types: ClassVar[Collection[str]] = (*_MODES, *VectorStoreRetriever.allowed_search_types)
+
+    @property
+    def stage_identity(self) -> Mapping[str, Any] | None:
+        """The index at its newest generation, and how it is searched; None for a filter that is no plain data."""
+        index = getattr(self.vectorstore, "stage_identity", None)
+        try:
+            asked = json.loads(json.dumps(self.search_kwargs, sort_keys=True))
+        except (TypeError, ValueError):
+            return None
+        if index is None:
+            return None
+        kind = "ziggurat.index.retriever.VectorIndexRetriever"
+        return {"class": kind, "index": index, "search_type": self.search_type, "k": self.k, "search": asked}
 
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **kwargs: Any

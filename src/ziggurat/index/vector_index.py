@@ -29,7 +29,7 @@ from ziggurat.index.langchain_store import EngineStore, refuse_unknown
 from ziggurat.index.loaders import LOADERS, Loader, SourceDocument
 from ziggurat.index.schema import is_index
 from ziggurat.index.splitting import Splitter, open_splitter
-from ziggurat.index.store import Manifest, Store, read_manifest
+from ziggurat.index.store import Manifest, Store, read_manifest, read_version
 from ziggurat.index.words import VERSION as WORDS_VERSION
 from ziggurat.progress import Progress, default_progress
 from ziggurat.specs import DEFAULTS
@@ -199,6 +199,21 @@ class VectorIndex(EngineStore):
     def generation(self) -> int:
         """How many commits it has seen."""
         return self._engine.version().generation
+
+    @property
+    def stage_identity(self) -> Mapping[str, Any]:
+        """What decides what is found, read afresh: the embedding's fingerprint, the generation and its stamp.
+
+        The stamp is random and new with each commit, so no two contents share it, wherever they lie.
+        """
+        with self._engine.store.reading() as connection:
+            version, manifest = read_version(connection), read_manifest(connection, self.path)
+        return {
+            "class": "ziggurat.index.vector_index.VectorIndex",
+            "embedding": manifest.fingerprint,
+            "generation": version.generation,
+            "stamp": version.stamp.hex(),
+        }
 
     def __len__(self) -> int:
         with self._engine.store.reading() as connection:

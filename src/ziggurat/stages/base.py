@@ -39,9 +39,24 @@ class StageRunnable(Runnable[Any, Out], Generic[Out]):
     async def _output(self, inputs: Mapping[str, Any], config: RunnableConfig) -> Out:
         """Make the output."""
 
+    @property
+    def stage_identity(self) -> Mapping[str, Any] | None:
+        """Everything that decides the output beside the inputs, in plain named values.
+
+        The same in every process. None where the stage cannot be told from another of its kind.
+        """
+        return None
+
     async def _pieces(self, inputs: Mapping[str, Any], config: RunnableConfig) -> AsyncIterator[Out]:
         """Make the output piece by piece; the pieces add up to it. One piece, unless a stage can do better."""
         yield await self._output(inputs, config)
+
+    def _identity(self, **parts: Any) -> Mapping[str, Any] | None:
+        """The class and its parts; None if a part that is there cannot be told."""
+        kind = type(self)
+        if any(part is None for part in parts.values()):
+            return None
+        return {"class": f"{kind.__module__}.{kind.__qualname__}", **parts}
 
     def run(self, value: Any = None, /, **inputs: Any) -> Out:
         """Run the stage with its one input, or with inputs by name; returns its output.

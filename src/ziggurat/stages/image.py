@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.vectorstores import VectorStore
+from pydantic import Field
 
 from ziggurat import models
 from ziggurat.chain.calling import in_thread
+from ziggurat.chain.spec.registry import FolderPath, ModelName, StageSettings
 from ziggurat.chain.stage import Param
 from ziggurat.drawing.layout import best_layout
 from ziggurat.drawing.raster import MAX_SIDE, rasterise, with_text
@@ -26,6 +28,7 @@ from ziggurat.errors import InputError
 from ziggurat.picture import Picture
 from ziggurat.stages.base import StageRunnable
 from ziggurat.stages.diagram import Plan, write_diagram
+from ziggurat.stages.settings import index_setting, model_identity, open_index, spec_setting
 
 if TYPE_CHECKING:
     from langchain_core.documents import Document
@@ -38,6 +41,26 @@ _FACT_CHARACTERS = 600
 _FACTS = 2
 _SMALLEST_SIDE = 320
 _SPEC = "ziggurat:drawing"
+
+
+_Side = Annotated[int, Field(strict=True, ge=_SMALLEST_SIDE, le=MAX_SIDE)]
+
+
+class ImageSettings(StageSettings):
+    """What makes the picture, from what, and how large."""
+
+    model: ModelName | None = Field(None, description="An image model's spec; left out, pictures are drawn here.")
+    chat: ModelName | None = Field(
+        None, description="The spec of the model that writes diagrams; left out, the local one."
+    )
+    index: FolderPath | None = Field(None, description="The folder of an index with facts for diagrams.")
+    size: Annotated[tuple[_Side, _Side], Field(strict=False)] | None = Field(
+        None, description="Width and height in pixels."
+    )
+    plan: Plan | None = Field(
+        None, description="How a diagram is written: roles (concept) or nodes and arrows (graph)."
+    )
+    name: str | None = Field(None, description="What it is called in traces.")
 
 
 class ImageGeneration(StageRunnable[Picture]):
@@ -82,7 +105,50 @@ class ImageGeneration(StageRunnable[Picture]):
         )
         self.size = size
         self.plan = plan
+        self._given = {"model": model, "chat": chat}
         self.name = name or "ImageGeneration"
+
+    Settings = ImageSettings
+
+    @classmethod
+    def from_settings(cls, settings: ImageSettings) -> Self:
+        """The stage that settings describe; its index is opened for reading."""
+        return cls(
+            settings.model,
+            chat=settings.chat,
+            retriever=None if settings.index is None else open_index(settings.index),
+            size=settings.size,
+            plan=settings.plan,
+            name=settings.name,
+        )
+
+    def settings(self) -> ImageSettings:
+        """The settings that describe this stage.
+
+        Raises:
+            InputError: If a model or its retriever was given open.
+        """
+        index = None if self.retriever is None else index_setting(self.retriever, {"k": _FACTS}, "ImageGeneration")
+        return ImageSettings(
+            model=spec_setting(self._given["model"], "model", "ImageGeneration"),
+            chat=spec_setting(self._given["chat"], "chat", "ImageGeneration"),
+            index=index,
+            size=self.size,
+            plan=self.plan,
+            name=None if self.name == "ImageGeneration" else self.name,
+        )
+
+    @property
+    def stage_identity(self) -> Mapping[str, Any] | None:
+        """The image model, or the chat model and the index that diagrams are written from."""
+        size = None if self.size is None else list(self.size)
+        if isinstance(self._given["model"], str):
+            return self._identity(model=self._given["model"], how=[size])
+        if self.model is not None:  # a model given open may hold options that its spec does not tell
+            return self._identity(model=getattr(self.model, "stage_identity", None), how=[size])
+        facts = "none" if self.retriever is None else getattr(self.retriever, "stage_identity", None)
+        chat = model_identity(self._given["chat"], {}, self.chat)
+        return self._identity(chat=chat, facts=facts, how=[size, self.plan])
 
     @property
     def stage_inputs(self) -> tuple[Param, ...]:

@@ -6,18 +6,48 @@ Knows prompts and models, nothing of documents.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from langchain_core.prompts import BasePromptTemplate, ChatPromptTemplate
 from langchain_core.runnables import RunnableConfig
+from pydantic import Field
 
 from ziggurat import models
+from ziggurat.chain.spec.registry import ModelName, StageSettings
 from ziggurat.chain.stage import Param
 from ziggurat.errors import InputError
 from ziggurat.stages.base import StageRunnable
+from ziggurat.stages.settings import Prompt, model_identity, open_prompt, prompt_identity, prompt_settings, spec_setting
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
+
+
+class LLMSettings(StageSettings):
+    """A prompt, a model, and how it writes.
+
+    Options that lead elsewhere (an address, a key) belong into the environment and are not settings.
+    """
+
+    prompt: Prompt = Field("{prompt}", description="A text with variables in braces, or a list of messages.")
+    model: ModelName | None = Field(
+        None, description="The model's spec, such as openai:gpt-4.1; left out, the local one."
+    )
+    name: str | None = Field(None, description="What it is called in traces.")
+    temperature: Annotated[float, Field(ge=0)] | None = Field(None, description="0 for the likeliest words every time.")
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = Field(None, description="The share of probability drawn from.")
+    max_tokens: Annotated[int, Field(ge=1)] | None = Field(None, description="Tokens of an answer at most.")
+    stop: list[str] | None = Field(None, description="Texts that end the answer.")
+    seed: int | None = Field(None, description="Makes sampling repeatable, where the model can.")
+    reasoning_effort: str | None = Field(None, description="How much a reasoning model thinks, such as low.")
+    context_tokens: Annotated[int, Field(ge=1)] | None = Field(None, description="Of a local model: what it can hold.")
+    max_retries: Annotated[int, Field(ge=0)] | None = Field(None, description="Of the provider's client.")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What goes to the model."""
+        beside = {"prompt", "model", "name"}
+        return {name: getattr(self, name) for name in self.model_fields_set - beside if getattr(self, name) is not None}
 
 
 class LLM(StageRunnable[str]):
@@ -49,7 +79,40 @@ class LLM(StageRunnable[str]):
                 fix="set it where the model is made, or name the model by its spec",
             )
         self.model = models.chat(model, **options)
+        self._given = model
+        self._options = options
         self.name = name or "LLM"
+
+    Settings = LLMSettings
+
+    @classmethod
+    def from_settings(cls, settings: LLMSettings) -> Self:
+        """The stage that settings describe."""
+        return cls(open_prompt(settings.prompt), settings.model, name=settings.name, **settings.options)
+
+    def settings(self) -> LLMSettings:
+        """The settings that describe this stage.
+
+        Raises:
+            InputError: If its model was given open, or its prompt or an option has no written form.
+        """
+        unnamed = sorted(set(self._options) - set(LLMSettings.model_fields))
+        if unnamed:
+            raise InputError(
+                f"its options {', '.join(unnamed)} are not written into files", fix="set them in the environment"
+            )
+        return LLMSettings(
+            prompt=prompt_settings(self.prompt),
+            model=spec_setting(self._given, "model", "LLM"),
+            name=None if self.name == "LLM" else self.name,
+            **self._options,
+        )
+
+    @property
+    def stage_identity(self) -> Mapping[str, Any] | None:
+        """Prompt, model and options."""
+        model = model_identity(self._given, self._options, self.model)
+        return self._identity(prompt=prompt_identity(self.prompt), model=model)
 
     @property
     def stage_inputs(self) -> tuple[Param, ...]:

@@ -9,13 +9,16 @@ support a claim is `evidence`'s.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, Self, cast
 
+from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.vectorstores import VectorStore
+from pydantic import Field
 
 from ziggurat import models
+from ziggurat.chain.spec.registry import FolderPath, ModelName, StageSettings
 from ziggurat.chain.stage import Param
 from ziggurat.chain.usage import NO_USAGE, Usage
 from ziggurat.errors import InputError
@@ -25,6 +28,16 @@ from ziggurat.stages.base import StageRunnable
 from ziggurat.stages.checking import Checker, Passage, quote
 from ziggurat.stages.evidence import content
 from ziggurat.stages.language import language_of
+from ziggurat.stages.settings import (
+    Prompt,
+    index_setting,
+    model_identity,
+    open_index,
+    open_prompt,
+    prompt_identity,
+    prompt_settings,
+    spec_setting,
+)
 
 if TYPE_CHECKING:
     from langchain_core.documents import Document
@@ -32,6 +45,24 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
     from langchain_core.prompt_values import PromptValue
     from langchain_core.prompts import BasePromptTemplate
+
+
+class QASettings(StageSettings):
+    """An index, a model, and how much is read."""
+
+    index: FolderPath = Field(description="The folder of the index to answer from.")
+    k: Annotated[int, Field(ge=1)] = Field(4, description="Passages to answer from.")
+    model: ModelName | None = Field(
+        None, description="The model's spec, such as openai:gpt-4.1; left out, the local one."
+    )
+    passage_characters: Annotated[int, Field(ge=1)] = Field(
+        4000, description="Characters of passages it is given at most."
+    )
+    max_tokens: Annotated[int, Field(ge=1)] = Field(200, description="Tokens of an answer at most.")
+    prompt: Prompt | None = Field(
+        None, description="Replaces the prompt; variables: language, not_found, passages, question."
+    )
+    name: str | None = Field(None, description="What it is called in traces.")
 
 
 class RetrievalQA(StageRunnable[Answer]):
@@ -72,10 +103,55 @@ class RetrievalQA(StageRunnable[Answer]):
             )
         self.retriever = retriever
         self.model = models.chat(model)
+        self._given = model
+        self._k = k
         self.prompt = prompt or prompts.QA
         self.passage_characters = passage_characters
         self.max_tokens = max_tokens
         self.name = name or "RetrievalQA"
+
+    Settings = QASettings
+
+    @classmethod
+    def from_settings(cls, settings: QASettings) -> Self:
+        """The stage that settings describe; its index is opened for reading."""
+        prompt = None if settings.prompt is None else open_prompt(settings.prompt)
+        return cls(
+            open_index(settings.index),
+            settings.model,
+            k=settings.k,
+            passage_characters=settings.passage_characters,
+            max_tokens=settings.max_tokens,
+            prompt=ChatPromptTemplate.from_template(prompt) if isinstance(prompt, str) else prompt,
+            name=settings.name,
+        )
+
+    def settings(self) -> QASettings:
+        """The settings that describe this stage.
+
+        Raises:
+            InputError: If its model or its retriever was given open, or its prompt has no written form.
+        """
+        return QASettings(
+            index=index_setting(self.retriever, {"k": self._k}, "RetrievalQA"),
+            k=self._k,
+            model=spec_setting(self._given, "model", "RetrievalQA"),
+            passage_characters=self.passage_characters,
+            max_tokens=self.max_tokens,
+            prompt=None if self.prompt is prompts.QA else prompt_settings(self.prompt),
+            name=None if self.name == "RetrievalQA" else self.name,
+        )
+
+    @property
+    def stage_identity(self) -> Mapping[str, Any] | None:
+        """The index at its generation, the model, the prompt, and how much is read."""
+        return self._identity(
+            retriever=getattr(self.retriever, "stage_identity", None),
+            model=model_identity(self._given, {}, self.model),
+            prompt=prompt_identity(self.prompt),
+            passage_characters=self.passage_characters,
+            max_tokens=self.max_tokens,
+        )
 
     @classmethod
     def from_chain_type(

@@ -40,8 +40,7 @@ class Transform(StageRunnable[Any]):
         return self._stage.returns
 
     async def _output(self, inputs: Mapping[str, Any], config: RunnableConfig) -> Any:
-        output, _ = await perform(self._stage.call, inputs, config, None)
-        return output
+        return await perform(self._stage.call, inputs, config, None)
 
 
 class SimpleChain(Transform):

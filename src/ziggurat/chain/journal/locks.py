@@ -1,0 +1,112 @@
+"""Who runs a run: one locked file for each, beside a SQLite journal.
+
+The operating system holds the lock and drops it when the process dies, so no clock is asked and
+no lease runs out. Invariant: two holds of one run never live at once, in one process or in many.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import sys
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from ziggurat.errors import JournalWriteError, RunInProgress
+
+_PLAIN = re.compile(r"[a-z0-9_-]{1,80}")  # the same file for no two ids, also where case is not told apart
+_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+
+
+class FileHold:
+    """A hold by a locked file.
+
+    Args:
+        folder: Where the files are; made when missing.
+        run_id: The run.
+
+    Raises:
+        RunInProgress: If it is held.
+        JournalWriteError: If no file can be made there, or the file system has no locks.
+    """
+
+    def __init__(self, folder: Path, run_id: str) -> None:
+        name = run_id if _PLAIN.fullmatch(run_id) else hashlib.blake2b(run_id.encode(), digest_size=16).hexdigest()
+        self._path = str(folder / f"{name}.lock")
+        try:
+            found = self._claimed()
+            if found is None:
+                folder.mkdir(parents=True, exist_ok=True)
+                found = self._claimed()
+        except BlockingIOError as error:
+            raise in_progress(run_id) from error
+        except OSError as error:
+            raise JournalWriteError(
+                f"The run {run_id!r} cannot be locked: {error.strerror or error}.",
+                where=self._path,
+                fix="see that the folder can be written to, and that its file system has locks",
+            ) from error
+        self._descriptor = found
+
+    def _claimed(self) -> int | None:
+        """The locked file; None when there is no folder for it."""
+        while True:
+            try:
+                descriptor = os.open(self._path, _FLAGS, 0o644)
+            except FileNotFoundError:
+                return None
+            try:
+                _lock(descriptor)
+                # Its last holder may have removed the file after we opened it: then our lock is on a
+                # file without a name, and the next comer would lock another.
+                if os.fstat(descriptor).st_nlink:
+                    return descriptor
+            except BaseException:
+                os.close(descriptor)
+                raise
+            os.close(descriptor)
+
+    def release(self) -> None:
+        """Give the run up and remove the file; doing so twice is harmless."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            with suppress(OSError):  # a system that cannot remove an open file leaves it; an unlocked file is no claim
+                os.unlink(self._path)
+            os.close(descriptor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+if sys.platform == "win32":
+
+    def _lock(descriptor: int) -> None:
+        import msvcrt
+
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError as error:
+            raise BlockingIOError(error.errno, error.strerror) from error
+else:
+
+    def _lock(descriptor: int) -> None:
+        import fcntl
+
+        # Of the open file, not of the process: a second hold in this process is refused as well.
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def in_progress(run_id: str) -> RunInProgress:
+    """The error for a run that is held."""
+    return RunInProgress(
+        f"The run {run_id!r} is in progress: another process, or another part of this one, has it.",
+        fix="wait for it to end; should its process die, the run is free at once",
+    )

@@ -1,0 +1,34 @@
+"""A journal in one SQLite file: the default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ziggurat.chain.database import Database, Schema
+from ziggurat.chain.journal.engine import Hold
+from ziggurat.chain.journal.locks import FileHold
+from ziggurat.chain.journal.rows import TABLES
+
+_WORDS = {"serial": "INTEGER PRIMARY KEY", "blob": "BLOB", "real": "REAL", "int": "INTEGER"}
+
+SCHEMA = Schema("journal", 0x5A494A31, tuple(step.format(**_WORDS).strip() for step in TABLES))
+
+
+class SqliteEngine(Database):
+    """The engine of a file. Its calls take tens of microseconds, so they may be made on an event loop.
+
+    Args:
+        path: The file.
+        fsync: Whether a commit survives a power cut too.
+        create: Whether a missing file is made.
+    """
+
+    quick = True
+
+    def __init__(self, path: Path, *, fsync: bool, create: bool) -> None:
+        super().__init__(path, SCHEMA, fsync=fsync, create=create)
+        self._locks = path.with_name(path.name + ".locks")
+
+    def hold(self, run_id: str) -> Hold:
+        """Claim a run by a locked file in ``<journal>.locks``."""
+        return FileHold(self._locks, run_id)

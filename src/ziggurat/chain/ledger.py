@@ -1,0 +1,235 @@
+"""What one run has done, on disk: the runner's side of a journal.
+
+A finished stage is on disk before the next begins. On resume, and in a replay, a stage is *kept* if it is
+what it was and was given what it was given; a stage that acts on the world is kept if it ever
+finished, whatever changed. Items of a map are written a few at a time: a kill loses at most those
+of the last moment, which then run again (not so where an item acts on the world: its beginning is
+on disk before it begins).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from ziggurat.chain.calling import in_thread
+from ziggurat.chain.journal import Cell, CellStatus, Journal
+from ziggurat.chain.stage import Value
+from ziggurat.chain.usage import NO_USAGE, Usage
+from ziggurat.chain.values import decode, encode
+from ziggurat.errors import InputError, ValueNotStorable, ZigguratError
+
+T = TypeVar("T")
+
+_ITEMS_AT_ONCE = 512
+_ITEM_SECONDS = 0.02
+"""How many finished items, and for how long, are held back to be written together."""
+
+_INLINE_BYTES = 1 << 18
+"""Values larger than this are written from a worker thread, so that the others go on meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A stage that has an output.
+
+    Attributes:
+        output: The value.
+        usage: What its models used.
+        seconds: How long it took.
+        attempts: How often it was tried.
+        source: ``run``, ``cache``, ``kept`` or ``fallback``.
+    """
+
+    output: Any
+    usage: Usage = NO_USAGE
+    seconds: float = 0.0
+    attempts: int = 1
+    source: str = "run"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What tells a stage's work apart.
+
+    Attributes:
+        identity: What the stage is.
+        inputs: What it is given: digests by parameter.
+        key: The content key made of both.
+    """
+
+    identity: bytes = b""
+    inputs: Mapping[str, bytes] | None = None
+    key: bytes = b""
+
+
+NO_MARK = Mark()
+
+
+class Ledger:
+    """Writes and reads the cells of one run.
+
+    Args:
+        journal: Where they are.
+        run_id: The run.
+        kept: Cells that are there already, by path.
+        source: The run whose values ``kept`` are: this one, or the one it replays.
+        decided: What to do about effects of which it is not known whether they happened: their
+            output as a `Value`, or None to let them happen again.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        run_id: str,
+        *,
+        kept: Mapping[str, Cell] | None = None,
+        source: str = "",
+        decided: Mapping[str, Value | None] | None = None,
+    ) -> None:
+        self.journal = journal
+        self.run_id = run_id
+        self._kept = dict(kept or {})
+        self._source = source or run_id
+        self._decided = dict(decided or {})
+        self._waiting: list[Cell] = []
+        self._blobs: dict[bytes, bytes] = {}
+        self._waiting_since = 0.0
+
+    @property
+    def is_replay(self) -> bool:
+        """Whether the kept cells are another run's."""
+        return self._source != self.run_id
+
+    async def kept(self, path: str, mark: Mark, *, effect: bool) -> Done | None:
+        """What a stage did before, if that still stands."""
+        if path in self._decided:
+            decision = self._decided.pop(path)
+            if decision is None:
+                return None
+            done = Done(decision.value, source="kept")
+            await self.done(path, mark, done)
+            return done
+        cell = self._kept.get(path)
+        if cell is None or cell.status is not CellStatus.DONE:
+            if effect and self.is_replay:
+                raise InputError(
+                    f"A replay never acts on the world, and run {self._source} has no output of {path!r} to reuse.",
+                    fix="swap it for a stage that does not act on the world",
+                )
+            return None
+        if not effect and (cell.identity != mark.identity or dict(cell.inputs) != dict(mark.inputs or {})):
+            return None
+        stored = await self._do(lambda: self.journal.value(self._source, path))
+        output = decode(stored, blob=self.journal.blob)
+        if self.is_replay:
+            await self.done(path, mark, Done(output, cell.usage, cell.seconds, cell.attempts, "kept"))
+        return Done(output, cell.usage, cell.seconds, cell.attempts, "kept")
+
+    async def begun(self, path: str, mark: Mark) -> None:
+        """A stage is about to act on the world."""
+        await self._flush()
+        cell = Cell(path, CellStatus.BEGUN, mark.identity, mark.key, mark.inputs or {}, began=time.time())
+        await self._do(lambda: self.journal.record(self.run_id, cell))
+
+    async def done(self, path: str, mark: Mark, done: Done, *, store: bool = True, later: bool = False) -> None:
+        """A stage has its output; returns once that is on disk, or for an item soon to be.
+
+        Raises:
+            ValueNotStorable: If the output cannot be encoded.
+        """
+        blobs: dict[bytes, bytes] = {}
+        value = encode(done.output, blobs=blobs) if store else None
+        cell = Cell(
+            path,
+            CellStatus.DONE,
+            mark.identity,
+            mark.key,
+            mark.inputs or {},
+            value,
+            tuple(blobs),
+            done.usage,
+            done.attempts,
+            time.time() - done.seconds,
+            done.seconds,
+            done.source,
+        )
+        if later:
+            await self._later(cell, blobs)
+            return
+        if self._waiting:
+            await self._flush()
+        journal, run_id = self.journal, self.run_id
+        size = len(value or b"") + sum(map(len, blobs.values()))
+        if journal.quick and size < _INLINE_BYTES:
+            journal.record(run_id, cell, blobs)
+        else:
+            await in_thread(lambda: journal.record(run_id, cell, blobs))
+
+    async def failed(self, path: str, mark: Mark, error: BaseException, seconds: float, usage: Usage) -> None:
+        """A stage failed, for good in this run."""
+        said = f"{type(error).__name__}: {error.what if isinstance(error, ZigguratError) else error}"
+        cell = Cell(
+            path,
+            CellStatus.FAILED,
+            mark.identity,
+            mark.key,
+            mark.inputs or {},
+            usage=usage,
+            began=time.time() - seconds,
+            seconds=seconds,
+            error=said,
+        )
+        await self._flush()
+        await self._do(lambda: self.journal.record(self.run_id, cell))
+
+    async def skipped(self, paths: Mapping[str, str]) -> None:
+        """Stages that cannot start, each with the one that failed."""
+        cells = [Cell(path, CellStatus.SKIPPED, error=f"{cause} failed") for path, cause in paths.items()]
+        if cells:
+            await self._do(lambda: self.journal.record_many(self.run_id, cells))
+
+    async def close(self) -> None:
+        """Write what was held back."""
+        await self._flush()
+
+    async def _later(self, cell: Cell, blobs: Mapping[bytes, bytes]) -> None:
+        now = time.monotonic()
+        if not self._waiting:
+            self._waiting_since = now
+        self._waiting.append(cell)
+        self._blobs.update(blobs)
+        if len(self._waiting) >= _ITEMS_AT_ONCE or now - self._waiting_since > _ITEM_SECONDS:
+            await self._flush()
+
+    async def _flush(self) -> None:
+        if not self._waiting:
+            return
+        cells, self._waiting = self._waiting, []
+        blobs, self._blobs = self._blobs, {}
+        await self._do(lambda: self.journal.record_many(self.run_id, cells, blobs))
+
+    async def _do(self, work: Callable[[], T]) -> T:
+        return work() if self.journal.quick else await in_thread(work)
+
+
+def check_storable(inputs: Mapping[str, Any]) -> tuple[bytes, dict[bytes, bytes]]:
+    """A run's inputs, encoded, and the large bytes in them by hash.
+
+    Raises:
+        ValueNotStorable: If one of them cannot be; it names the input.
+    """
+    for name, given in inputs.items():
+        try:
+            encode(given)
+        except ValueNotStorable as error:
+            raise ValueNotStorable(
+                f"The input {name!r} cannot be written to a journal: {error.what}",
+                path=f"{name}{error.path}",
+                type_name=error.type_name,
+                fix="give data, or open the object inside a stage",
+            ) from error
+    blobs: dict[bytes, bytes] = {}
+    return encode(dict(inputs), blobs=blobs), blobs

@@ -1,0 +1,297 @@
+"""A run from its beginning to its end: claimed, begun on disk, driven, written off.
+
+One `Session` for each run. It claims the run in the journal (so that two processes never run one at
+once), gives its stages what they share, and whatever happens to it (an end, a failure, an empty purse, a
+cancellation) writes that down and lets go of all it held.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+from ziggurat.chain.admission import admit
+from ziggurat.chain.budget import Purse
+from ziggurat.chain.callbacks import Surroundings
+from ziggurat.chain.calling import in_thread
+from ziggurat.chain.composite import bodies_of
+from ziggurat.chain.context import Context, Reader
+from ziggurat.chain.events import Event, RunFinished
+from ziggurat.chain.identity import Identities
+from ziggurat.chain.journal import Cell, CellStatus, Journal, RunRecord, RunStatus
+from ziggurat.chain.ledger import Ledger, check_storable
+from ziggurat.chain.metering import Meter, current, listen, metered
+from ziggurat.chain.program import Program, Step
+from ziggurat.chain.runner import Caller, Run
+from ziggurat.chain.settings import Settings
+from ziggurat.chain.stage import CallKind, Value
+from ziggurat.chain.usage import Usage
+from ziggurat.chain.values import decode, encode, why_not
+from ziggurat.errors import BudgetExceeded, ChainError, EffectUncertain, ValueNotStorable
+from ziggurat.prices import Prices
+
+T = TypeVar("T")
+
+
+class Chain(Protocol):
+    """What a session needs to know of a chain."""
+
+    @property
+    def program(self) -> Program:
+        """The compiled chain."""
+
+    @property
+    def name(self) -> str | None:
+        """What it is called."""
+
+
+class Session:
+    """One run of a chain.
+
+    Args:
+        chain: The chain.
+        inputs: The run's inputs.
+        settings: What it is run with.
+        reader: Is told every event, or None.
+        surroundings: The LangChain trace to run in, or None.
+        earlier: The run to go on with, or to replay; None for a new one.
+        replay: Whether ``earlier`` is replayed in a run of its own instead of gone on with.
+
+    Raises:
+        InputError: If an input is missing or unknown; nothing was started.
+    """
+
+    def __init__(
+        self,
+        chain: Chain,
+        inputs: Mapping[str, Any],
+        settings: Settings,
+        *,
+        reader: Reader | None = None,
+        surroundings: Surroundings | None = None,
+        earlier: RunRecord | None = None,
+        replay: bool = False,
+    ) -> None:
+        self._name = chain.name or "chain"
+        self._program = chain.program
+        self._inputs = inputs
+        self._settings = settings
+        self._reader = _all_of(settings.observers, reader)
+        self._surroundings = surroundings
+        self._earlier = earlier
+        self._replay = replay
+        self._slots, self._overrides = admit(chain.program, inputs, self._name)
+        resumes = earlier is not None and not replay
+        self.run_id = earlier.id if resumes and earlier else settings.run_id or uuid.uuid4().hex[:12]
+
+    async def execute(self) -> dict[str, Any]:
+        """Run to the end; returns the outputs by stage.
+
+        Raises:
+            ChainError: If a stage failed, after everything that could still run has run.
+            EffectUncertain: If nobody knows whether a stage of the killed run acted on the world.
+            RunInProgress: If another process, or another task, runs it.
+            ValueNotStorable: If an input, or what a stage declares to return, cannot be written down.
+        """
+        if self._settings.is_plain and self._reader is None:
+            caller = Caller(self.run_id, None, self._surroundings)
+            return await Run(self._program, self._slots, self._overrides, caller).execute()
+        listen()
+        purse = Purse(self._settings.budget, self._settings.prices) if self._settings.budget else None
+        context = Context(self.run_id, self._reader, cache=self._settings.cache, meter=Meter(current.get(), purse))
+        with metered(context.meter):
+            journal = self._settings.journal
+            if journal is None:
+                return await self._drive(context)
+            return await self._journaled(context, journal)
+
+    async def _drive(self, context: Context) -> dict[str, Any]:
+        """Run all stages and tell the end."""
+        run = Run(self._program, self._slots, self._overrides, Caller(self.run_id, context, self._surroundings))
+        error: ChainError | None = None
+        try:
+            return await run.execute()
+        except ChainError as failed:
+            error = failed
+            raise
+        finally:
+            if context.ledger is not None:
+                await context.ledger.close()
+            task = asyncio.current_task()
+            if self._reader is not None and not (task is not None and task.cancelling()):
+                await self._reader(
+                    RunFinished(
+                        run=self.run_id, at=context.now, outputs=run.finished(), usage=context.meter.total, error=error
+                    )
+                )
+
+    async def _journaled(self, context: Context, journal: Journal) -> dict[str, Any]:
+        """`_drive`, written down from beginning to end."""
+        stored, blobs = self._checked()
+        hold = await _do(journal, lambda: journal.hold(self.run_id))
+        status, said = RunStatus.CANCELLED, ""
+        try:
+            context.ledger = await _do(journal, lambda: self._begun(journal, stored, blobs, context.identities))
+            try:
+                outputs = await self._drive(context)
+                status = RunStatus.DONE
+            except ChainError as error:
+                status, said = (RunStatus.STOPPED if stopped_by_budget(error) else RunStatus.FAILED), error.what
+                raise
+            except Exception as error:
+                status, said = RunStatus.FAILED, f"{type(error).__name__}: {error}"
+                raise
+            finally:
+                usage, cost = context.meter.total, cost_of(context.meter.total, self._settings.prices)
+                await _shielded(journal, lambda: journal.end(self.run_id, status, usage, cost, said))
+            return outputs
+        finally:
+            hold.release()
+
+    def _checked(self) -> tuple[bytes, dict[bytes, bytes]]:
+        """The inputs, encoded; refuses what could never be written down."""
+        findings = {
+            path: problem
+            for path, step, program in every_step(self._program)
+            if step.policy.store and not step.is_composite
+            and (problem := why_not(program.wiring.stages[step.position].returns))
+        }  # fmt: skip
+        if findings:
+            raise ValueNotStorable(
+                "This chain cannot be run with a journal: "
+                + "; ".join(f"stage {path!r} returns {problem}" for path, problem in findings.items()),
+                path=next(iter(findings)),
+                type_name=next(iter(findings.values())),
+                where=self._name,
+                fix="return data, or give the stage the policy store=False",
+            )
+        return check_storable(self._inputs)
+
+    def _begun(self, journal: Journal, stored: bytes, blobs: Mapping[bytes, bytes], identities: Identities) -> Ledger:
+        """The run on disk as begun, or begun again."""
+        if self._earlier is not None and not self._replay:
+            kept = journal.cells(self.run_id)
+            decided = self._decided(kept)
+            journal.reopen(self.run_id)
+            return Ledger(journal, self.run_id, kept=kept, decided=decided)
+        record = RunRecord(
+            self.run_id,
+            self._name,
+            RunStatus.RUNNING,
+            time.time(),
+            inputs=stored,
+            replay_of=self._earlier.id if self._earlier else None,
+            target=self._settings.target,
+            shape=_shape(self._program),
+        )
+        journal.begin(record, _descriptions(self._program, identities), blobs)
+        if self._earlier is None:
+            return Ledger(journal, self.run_id)
+        return Ledger(journal, self.run_id, kept=journal.cells(self._earlier.id), source=self._earlier.id)
+
+    def _decided(self, kept: Mapping[str, Cell]) -> dict[str, Value | None]:
+        """What to do about effects that were begun and are not known to be done."""
+        uncertain = [path for path, cell in kept.items() if cell.status is CellStatus.BEGUN]
+        on_effect = self._settings.on_effect
+        if uncertain and on_effect == "ask":
+            raise EffectUncertain(
+                f"Run {self.run_id} was killed while {', '.join(uncertain)} acted on the world; "
+                "whether they did is not known.",
+                paths=tuple(uncertain),
+                where=f"run {self.run_id}",
+                fix="find out, then resume with on_effect='repeat', 'skip', or a function that says which for each",
+            )
+        decided: dict[str, Value | None] = {}
+        for path in uncertain:
+            decision = on_effect(path) if callable(on_effect) else on_effect
+            decided[path] = decision if isinstance(decision, Value) else None if decision == "repeat" else Value(None)
+        return decided
+
+
+def stopped_by_budget(error: BaseException | None) -> bool:
+    """Whether a run ended because its budget did."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        if isinstance(error, BudgetExceeded):
+            return True
+        seen.add(id(error))
+        error = error.__cause__
+    return False
+
+
+def cost_of(usage: Usage, prices: Prices) -> str:
+    """US dollars as decimal text; empty where a price is unknown."""
+    costs = [prices.cost(line) for line in usage.lines]
+    known = [cost for cost in costs if cost is not None]
+    return str(sum(known)) if len(known) == len(costs) else ""
+
+
+def every_step(program: Program, prefix: str = "") -> Iterator[tuple[str, Step, Program]]:
+    """All stages of a chain however deep, with their paths; a stage inside a map stands for all its items."""
+    for step in program.steps:
+        yield from _and_inside(step, program, prefix + step.name)
+
+
+def _and_inside(step: Step, program: Program, path: str) -> Iterator[tuple[str, Step, Program]]:
+    yield path, step, program
+    match step.call.kind:
+        case CallKind.CHAIN:
+            yield from every_step(step.target.program, f"{path}/")
+        case CallKind.MAP | CallKind.REPEAT:
+            for _, body in bodies_of(step.call):
+                yield from _and_inside(body.step, body.program, f"{path}[]")
+        case CallKind.BRANCH:
+            for name, body in bodies_of(step.call):
+                yield from _and_inside(body.step, body.program, f"{path}/{name}")
+        case _:
+            pass
+
+
+def _descriptions(program: Program, identities: Identities) -> dict[bytes, bytes]:
+    found = (identities.of(step, home) for _, step, home in every_step(program))
+    return {one.digest: encode(dict(one.parts)) for one in found}
+
+
+def _shape(program: Program) -> bytes:
+    wiring = program.wiring
+    return encode(
+        {
+            "stages": list(wiring.names),
+            "labels": [stage.label for stage in wiring.stages],
+            "kinds": [stage.call.kind.value for stage in wiring.stages],
+            "parents": [list(parents) for parents in wiring.parents],
+        }
+    )
+
+
+def _all_of(observers: Sequence[Reader], reader: Reader | None) -> Reader | None:
+    """One reader that tells all."""
+    readers = (*observers, *((reader,) if reader is not None else ()))
+    if len(readers) < 2:  # noqa: PLR2004 (one, or none)
+        return readers[0] if readers else None
+
+    async def tell(event: Event) -> None:
+        for one in readers:
+            await one(event)
+
+    return tell
+
+
+async def _do(journal: Journal, work: Callable[[], T]) -> T:
+    return work() if journal.quick else await in_thread(work)
+
+
+async def _shielded(journal: Journal, work: Callable[[], Any]) -> None:
+    """Write the end down even while the run is being cancelled."""
+    if journal.quick:
+        work()
+    else:
+        await asyncio.shield(asyncio.ensure_future(in_thread(work)))
+
+
+def inputs_of(record: RunRecord, journal: Journal) -> dict[str, Any]:
+    """What a recorded run was given."""
+    return dict(decode(record.inputs, blob=journal.blob))
