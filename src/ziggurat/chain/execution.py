@@ -17,7 +17,7 @@ from ziggurat.chain.calling import text_of
 from ziggurat.chain.context import Context
 from ziggurat.chain.events import Item, StageCached, StageFailed, StageFinished, StageRetried, StageStarted, Token
 from ziggurat.chain.ledger import NO_MARK, Done, Mark
-from ziggurat.chain.metering import Meter, current, metered
+from ziggurat.chain.metering import Meter, current
 from ziggurat.chain.program import Program, Step
 from ziggurat.chain.stage import Call, StageName
 from ziggurat.chain.usage import NO_USAGE, Usage
@@ -192,16 +192,22 @@ class Execution:
         sink = self._tell_token if context.reader is not None and not step.is_composite else None
         self._meter = Meter(current.get() or context.meter)
         self._began = time.perf_counter()
+        token = current.set(self._meter)
+        try:
+            if step.is_plain and purse is None:
+                self._attempts = 1
+                return await caller(step.call, inputs, self, sink)
 
-        async def once(call: Call) -> Any:
-            return await caller(call, inputs, self, sink if call is step.call else None)
+            async def once(call: Call) -> Any:
+                return await caller(call, inputs, self, sink if call is step.call else None)
 
-        with metered(self._meter):
             output, self._attempts, self.fell_back = await under_policy(
                 step, self.name, once, self._tell_retry, purse.seconds_left if purse is not None else None
             )
-        self.seconds = time.perf_counter() - self._began
-        return output
+            return output
+        finally:
+            current.reset(token)
+            self.seconds = time.perf_counter() - self._began
 
     async def _keep(self, output: Any, *, later: bool) -> None:
         context, step = self.context, self.step

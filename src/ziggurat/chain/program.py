@@ -52,7 +52,8 @@ class Step:
         position: Its position in the wiring.
         direct: Parameters that are one slot's value as it is.
         getters: The other parameters, each with a function of the slots.
-        is_plain_async: Whether it is a coroutine function with no policy.
+        is_plain: Whether nothing was asked of how it is run.
+        is_plain_async: Whether it is, besides, a coroutine function.
         limiter: Bounds its calls, or None.
         is_composite: Whether its work is done by stages inside it.
     """
@@ -65,6 +66,7 @@ class Step:
     position: int
     direct: tuple[tuple[str, int], ...]
     getters: tuple[tuple[str, Getter], ...]
+    is_plain: bool
     is_plain_async: bool
     limiter: Limiter | None
     is_composite: bool
@@ -137,6 +139,7 @@ class Program:
             position,
             tuple(direct),
             tuple(getters),
+            is_plain=stage.policy.is_plain,
             is_plain_async=stage.call.kind is CallKind.ASYNC and stage.policy.is_plain,
             limiter=Limiter(stage.policy.limit) if stage.policy.limit is not None else None,
             is_composite=stage.call.kind in COMPOSITE,

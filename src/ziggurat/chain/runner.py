@@ -212,6 +212,8 @@ class Caller:
     async def __call__(self, call: Call, inputs: Mapping[str, Any], work: Execution, sink: Sink | None) -> Any:
         """Call a stage once."""
         if self.surroundings is None:
+            if call.kind is CallKind.ASYNC:
+                return await call.target(**inputs)
             return await self._call(call, inputs, work, sink)
         if call.kind in (CallKind.RUNNABLE, CallKind.RUNNABLE_VALUE):
             return await perform(call, inputs, stage_config(self.surroundings, work.name), sink)

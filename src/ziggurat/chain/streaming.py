@@ -7,6 +7,7 @@ never grows memory. Leaving the reading early cancels the run and waits until it
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any, Literal, get_args
 
@@ -30,25 +31,18 @@ async def read(session: Callable[..., Session], *, raise_at_end: bool = False) -
     Raises:
         ChainError: If a stage failed and ``raise_at_end``.
     """
-    queue: asyncio.Queue[Event | None] = asyncio.Queue(_EVENTS_AHEAD)
-
-    async def put(event: Event) -> None:
-        if queue.full():
-            await queue.put(event)
-        else:
-            queue.put_nowait(event)
-
-    run = session(reader=put)
+    channel = _Channel(_EVENTS_AHEAD)
+    run = session(reader=channel.put)
 
     async def drive() -> None:
         try:
             await run.execute()
         finally:
-            await queue.put(None)
+            channel.close()
 
     task = asyncio.create_task(drive())
     try:
-        while (event := await queue.get()) is not None:
+        async for event in channel:
             yield event
         try:
             await task
@@ -57,10 +51,64 @@ async def read(session: Callable[..., Session], *, raise_at_end: bool = False) -
                 raise
     finally:
         task.cancel()
-        while not task.done():
-            while not queue.empty():
-                queue.get_nowait()
-            await asyncio.wait([task], timeout=0.01)
+        channel.abandon()
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()  # looked at, so that asyncio does not report it as forgotten
+
+
+class _Channel:
+    """Events from one task to another, at most so many ahead.
+
+    Cheaper than `asyncio.Queue`, since it wakes nobody who is not waiting.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._events: deque[Event] = deque()
+        self._reader: asyncio.Future[None] | None = None
+        self._writers: deque[asyncio.Future[None]] = deque()
+        self._closed = False
+        self._abandoned = False
+
+    async def put(self, event: Event) -> None:
+        """Hand an event over; waits while the reader is too far behind."""
+        while len(self._events) >= self._limit and not self._abandoned:
+            space = asyncio.get_running_loop().create_future()
+            self._writers.append(space)
+            await space
+        self._events.append(event)
+        _wake(self._reader)
+
+    def close(self) -> None:
+        """No further event comes."""
+        self._closed = True
+        _wake(self._reader)
+
+    def abandon(self) -> None:
+        """Nobody reads any more: writers are let go."""
+        self._abandoned = True
+        self._events.clear()
+        while self._writers:
+            _wake(self._writers.popleft())
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        events = self._events
+        while True:
+            while events:
+                yield events.popleft()
+                if self._writers and len(events) < self._limit:
+                    _wake(self._writers.popleft())
+            if self._closed:
+                return
+            self._reader = asyncio.get_running_loop().create_future()
+            await self._reader
+            self._reader = None
+
+
+def _wake(waiting: asyncio.Future[None] | None) -> None:
+    if waiting is not None and not waiting.done():
+        waiting.set_result(None)
 
 
 def check_modes(modes: StreamMode | Sequence[StreamMode] | None) -> None:

@@ -72,8 +72,8 @@ def lay_out(data: dict[str, Any]) -> str:
     text = "".join(_parts(data))
     findings = Findings()
     again = read(text, "chain", findings)
-    if findings.lines or not same(again.data, data):
-        lines = tuple(findings.lines) or ("chain:1: a text in it does not survive being written",)
+    if findings or not same(again.data, data):
+        lines = findings.lines() or ("chain:1: a text in it does not survive being written",)
         raise SpecError("This chain has no written form that reads back the same.", findings=lines)
     return text
 

@@ -1,46 +1,35 @@
 """A chain file becomes a `MultiChain`, or one error with everything that is wrong and where.
 
-What is read was checked by `text` (YAML) and `keys` (form); here the stages are made and wrapped.
-Several wrappers of one stage go inside out: ``until`` repeats the stage, ``each`` maps over that,
-``when`` decides about the whole.
+What is read was checked by `text` (YAML) and `keys` (form); stages are made in `stages`, and here
+they become chains: of a whole file, of a part of one, of a file that one names.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
-
-from pydantic import BaseModel, ValidationError
+from typing import Any
 
 from ziggurat.chain.adapt import as_stage
-from ziggurat.chain.composite import DEFAULT_LIMIT, Branch, Map, Repeat
 from ziggurat.chain.multichain import MultiChain
+from ziggurat.chain.spec.desk import Budget, Desk
 from ziggurat.chain.spec.folder import Folder, read_text
-from ziggurat.chain.spec.forms import read_binding, read_policy, read_ref, said
-from ziggurat.chain.spec.keys import (
-    POLICY,
-    RESERVED,
-    FileKeys,
-    NestedChainKeys,
-    RetryKeys,
-    StageKeys,
-    problems,
-    unknown,
-)
-from ziggurat.chain.spec.registry import Here, registered, stage_class, unknown_stage
-from ziggurat.chain.spec.text import MAX_NODES, Document, Findings, KeyPath, read
-from ziggurat.chain.stage import Binding, Call, CallKind, Stage, StageName, Value
+from ziggurat.chain.spec.keys import FORMAT, FileKeys, NestedChainKeys
+from ziggurat.chain.spec.registry import registered
+from ziggurat.chain.spec.stages import StageReader
+from ziggurat.chain.spec.text import MAX_NODES, Findings, KeyPath, read
+from ziggurat.chain.stage import Call, CallKind, Stage, StageName
 from ziggurat.chain.wiring import wire
-from ziggurat.errors import InputError, SpecError, WiringError, ZigguratError
+from ziggurat.errors import InputError, SpecError, WiringError
 
-_Model = TypeVar("_Model", bound=BaseModel)
-_Made = TypeVar("_Made")
 _MAX_FILES = 100
-_WRAPPERS = {"at_once": "each", "on_error": "each", "at_most": "until", "carry": "until", "cases": "switch"}
-"""Keys that mean nothing without another."""
+_STAND_IN = Stage(Call(CallKind.SYNC, None), ())
+"""In the place of a stage that could not be made, so that the others can be checked."""
+
+_HIDDEN_BY_OTHERS = ("is read by no stage", "is reached by no output")
+"""What may only seem so while a stage is missing."""
 
 
 def load_chain(
@@ -65,350 +54,144 @@ def load_chain(
     if taken:
         raise InputError(f"{', '.join(taken)} is registered already.", fix="give it another name in stages=")
     findings = Findings()
+    chain = None
     if isinstance(source, str) and "\n" in source:
-        file, text = "chain", source
         where = Folder.at(None if folder is None else Path(folder))
-        opened: tuple[Path, ...] = ()
+        chain = _read(source, "chain", where, given, findings, ())
     else:
         path = Path(source)
-        file, where, opened = str(source), Folder.at(path.parent), (path.resolve(),)
         try:
-            text = read_text(path, file)
+            text = read_text(path, str(source))
         except InputError as error:
-            raise SpecError(f"{error.what}.", findings=(f"{file}:1: {error.what}",)) from error
-    document = read(text, file, findings)
-    reader = _Reader(document, where, given, findings, opened)
-    chain = None if findings.lines else reader.file()
-    if findings.lines or chain is None:
-        findings.sort()
-        count = "one thing is" if len(findings.lines) == 1 else f"{len(findings.lines)} things are"
-        raise SpecError(
-            f"This is not a chain that can run; {count} wrong:\n" + "\n".join(f"  {line}" for line in findings.lines),
-            findings=tuple(findings.lines),
-        )
+            findings.add(str(source), 1, (), error.what)
+        else:
+            chain = _read(text, str(source), Folder.at(path.parent), given, findings, (path.resolve(),))
+    if chain is None:
+        lines = findings.lines()
+        count = "one thing is" if len(lines) == 1 else f"{len(lines)} things are"
+        shown = "\n".join(f"  {line}" for line in lines)
+        raise SpecError(f"This is not a chain that can run; {count} wrong:\n{shown}", findings=lines)
     return chain
 
 
-class _Reader:
-    """Makes the chain of one document; a file it names has a reader of its own, with the same findings."""
+def _read(
+    text: str, file: str, folder: Folder, given: Mapping[str, Any], findings: Findings, opened: tuple[Path, ...]
+) -> MultiChain | None:
+    document = read(text, file, findings)
+    if findings:
+        return None
+    budget = Budget(MAX_NODES - document.nodes, _MAX_FILES)
+    chain = ChainReader(Desk(document, folder, given, findings, opened, budget)).file()
+    return None if findings else chain
 
-    def __init__(
-        self,
-        document: Document,
-        folder: Folder,
-        given: Mapping[str, Any],
-        findings: Findings,
-        opened: tuple[Path, ...],
-        budget: list[int] | None = None,
-    ) -> None:
-        self._document = document
-        self._folder = folder
-        self._given = given
-        self._findings = findings
-        self._opened = opened
-        self._budget = budget if budget is not None else [MAX_NODES, _MAX_FILES]
-        self._budget[0] -= document.nodes
 
-    # -- chains ----------------------------------------------------------------------------------
+class ChainReader:
+    """Makes the chains of one document; a file that it names has a reader of its own.
+
+    Args:
+        desk: The document.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._stages = StageReader(desk, self._nested)
 
     def file(self) -> MultiChain | None:
-        """The chain of the document."""
-        data = self._document.data
+        """The chain of the whole document."""
+        data = self._desk.document.data
         if not isinstance(data, dict):
-            self._add((), "a chain file is a mapping with ziggurat: 1 and stages: at the top")
+            self._desk.add((), "a chain file is a mapping with ziggurat: 1 and stages: at the top")
             return None
-        if "ziggurat" in data and data["ziggurat"] != 1:
-            self._add(
-                ("ziggurat",),
-                f"this file is of version {data['ziggurat']!r}; this Ziggurat reads version 1, nothing newer",
-            )
+        version = data.get("ziggurat", FORMAT)
+        if isinstance(version, int) and version > FORMAT:
+            self._desk.add(("ziggurat",), f"a later Ziggurat wrote version {version}; this one reads {FORMAT}: upgrade")
             return None
+        self._desk.refuse_unknown(data, (), FileKeys.model_fields)
         return self._chain(data, (), FileKeys)
 
     def _chain(self, data: dict[Any, Any], path: KeyPath, form: type[FileKeys | NestedChainKeys]) -> MultiChain | None:
-        if form is FileKeys:
-            self._refuse_unknown(data, path, form.model_fields)
-        keys = self._validated(form, {key: one for key, one in data.items() if key in form.model_fields}, path)
+        keys = self._desk.validated(form, {key: one for key, one in data.items() if key in form.model_fields}, path)
         written = data.get("stages")
         if not isinstance(written, dict):
             return None
-        stages = {name: self.stage(one, (*path, "stages", name)) for name, one in written.items()}
-        for name in stages:
-            if not isinstance(name, str):
-                self._add((*path, "stages", name), f"{name!r} cannot name a stage: put it in quotes if it is meant")
-                return None
-        if keys is None:
+        place = (*path, "stages")
+        stages = {name: self._stages.stage(one, (*place, name)) for name, one in written.items()}
+        misnamed = [name for name in stages if not isinstance(name, str)]
+        for name in misnamed:
+            self._desk.add((*place, name), f"{name!r} cannot name a stage: put it in quotes if it is meant")
+        if keys is None or misnamed:
             return None
         if any(one is None for one in stages.values()):
-            self._wiring_of_the_rest(stages, keys, path)
+            self._check_the_rest(stages, keys, path)
             return None
+        pairs = [{"name": name, "chain": one} for name, one in stages.items()]
         try:
-            pairs = [{"name": name, "chain": one} for name, one in stages.items()]
             return MultiChain(pairs, inputs=keys.inputs, outputs=keys.outputs, name=keys.name)
         except WiringError as error:
-            self._wiring(error, path, lambda _: True)
-        return None
+            self._add_wiring(error.findings, path)
+            return None
 
-    def _wiring_of_the_rest(
+    def _check_the_rest(
         self, stages: Mapping[str, Stage | None], keys: FileKeys | NestedChainKeys, path: KeyPath
     ) -> None:
-        """What is wrong between the stages that could be made; the others stand in by name only."""
-        stand_in = Stage(Call(CallKind.SYNC, None), ())
+        """What is wrong between the stages that could be made."""
+        pairs = [(StageName(name), one or _STAND_IN) for name, one in stages.items()]
         try:
-            wire(
-                [(StageName(name), one or stand_in) for name, one in stages.items()],
-                inputs=keys.inputs,
-                outputs=keys.outputs,
-            )
-        except WiringError as error:  # what only seems unread is read by a stage that could not be made
-            self._wiring(
-                error, path, lambda one: "is read by no stage" not in one and "reached by no output" not in one
-            )
+            wire(pairs, inputs=keys.inputs, outputs=keys.outputs)
+        except WiringError as error:
+            real = [one for one in error.findings if not any(hidden in one for hidden in _HIDDEN_BY_OTHERS)]
+            self._add_wiring(real, path)
 
-    def _wiring(self, error: WiringError, path: KeyPath, wanted: Callable[[str], bool]) -> None:
-        for finding in filter(wanted, error.findings):
-            names = re.findall(r"'([^']*)'", finding)
-            kind = "inputs" if "declared input" in finding.partition("'")[0] else "stages"
-            place = (*path, "outputs") if finding.startswith("the output") else (*path, kind)
-            if kind == "stages":
-                circle = re.search(r"circle: (\S+)", finding)
-                name = (
-                    circle[1] if circle else next((one for one in names if (*place, one) in self._document.lines), None)
-                )
-                place = (*place, name) if name else place
-                exact = next((one for one in names[1:] if (*place, "given", one) in self._document.lines), None)
-                place = (*place, "given", exact) if exact else place
-            self._add(place, finding)
+    def _add_wiring(self, findings: tuple[str, ...] | list[str], path: KeyPath) -> None:
+        for finding in findings:
+            self._desk.add(_place(finding, path, self._desk.document.lines), finding)
+
+    # -- chains as stages ------------------------------------------------------------------------
 
     def _nested(self, data: dict[Any, Any], path: KeyPath) -> Stage | None:
         """A chain as a stage, in line or from a file."""
         if "file" not in data:
             chain = self._chain(data, path, NestedChainKeys)
             if "stages" not in data:
-                self._add(path, "a chain has stages:, or the file: they are in")
+                self._desk.add(path, "a chain has stages:, or the file: they are in")
             return None if chain is None else as_stage(chain)
-        beside = [key for key in ("name", "inputs", "outputs", "stages") if key in data]
+        beside = [key for key in data if key != "file"]
         for key in beside:
-            self._add((*path, key), f"a chain in a file says its own {key}")
-        if self._validated(NestedChainKeys, {"file": data["file"]}, path) is None or beside:
+            self._desk.add((*path, key), f"a chain in a file says its own {key}")
+        if self._desk.validated(NestedChainKeys, {"file": data["file"]}, path) is None or beside:
             return None
-        return self._try((*path, "file"), lambda: self._from_file(data["file"]))
+        return self._desk.attempt((*path, "file"), partial(self._from_file, data["file"]))
 
     def _from_file(self, name: str) -> Stage | None:
-        found = self._folder.find(name)
-        if found in self._opened:
-            circle = [*self._opened[self._opened.index(found) :], found]
+        desk, budget = self._desk, self._desk.budget
+        found = desk.folder.find(name)
+        if found in desk.opened:
+            circle = [*desk.opened[desk.opened.index(found) :], found]
             raise InputError(f"these files are parts of each other: {' -> '.join(one.name for one in circle)}")
-        self._budget[1] -= 1
-        if self._budget[0] <= 0 or self._budget[1] <= 0:
+        budget.files -= 1
+        if budget.files < 0 or budget.nodes < 0:
             raise InputError(f"too much to read: {_MAX_FILES} files and {MAX_NODES:,} values are the limit")
-        shown = str(Path(self._document.file).parent / name)
-        before = len(self._findings.lines)
-        document = read(read_text(found, name), shown, self._findings)
-        reader = _Reader(
-            document, self._folder.beside(found), self._given, self._findings, (*self._opened, found), self._budget
-        )
-        chain = reader.file() if len(self._findings.lines) == before else None
+        before = len(desk.findings)
+        document = read(read_text(found, name), str(Path(desk.document.file).parent / name), desk.findings)
+        budget.nodes -= document.nodes
+        if len(desk.findings) > before:
+            return None
+        inner = Desk(document, desk.folder.beside(found), desk.given, desk.findings, (*desk.opened, found), budget)
+        chain = ChainReader(inner).file()
         return None if chain is None else as_stage(chain)
 
-    # -- stages ----------------------------------------------------------------------------------
 
-    def stage(self, data: Any, path: KeyPath, *, bare: bool = False) -> Stage | None:
-        """One stage; None, and findings, if it cannot be made.
-
-        Args:
-            data: What is written.
-            path: Where.
-            bare: It is a fallback: called with its failed stage's inputs, under that stage's policy.
-        """
-        if not isinstance(data, dict):
-            self._add(path, "a stage is a mapping that says what it uses, for example {uses: llm, prompt: ...}")
-            return None
-        before = len(self._findings.lines)
-        settings, used = self._used(data, path)
-        keys = self._validated(StageKeys, {key: one for key, one in data.items() if key in RESERVED}, path)
-        self._refuse_lonely(data, path, bare=bare)
-        if settings is not None:
-            self._refuse_unknown(data, path, [*settings, *RESERVED])
-        if used is None or keys is None:
-            self._visit(data, path)
-            return None
-        made = self._wrapped(used, keys, path)
-        return made if len(self._findings.lines) == before else None
-
-    def _used(self, data: dict[Any, Any], path: KeyPath) -> tuple[list[str] | None, Stage | None]:
-        """The names of the settings a stage may have, and the stage itself without what wraps it."""
-        forms = [key for key in ("uses", "stage", "switch") if key in data]
-        if len(forms) != 1:
-            named = " and ".join(forms)
-            self._add(path, f"a stage has {named}; one of them" if forms else "a stage says what it uses: uses: ...")
-            return None, None
-        if forms == ["stage"]:
-            return [], self.stage(data["stage"], (*path, "stage"))
-        if forms == ["switch"]:
-            return [], self._switch(data, path)
-        name = data["uses"]
-        own = {key: one for key, one in data.items() if key not in RESERVED}
-        if name == "chain":
-            fields = list(NestedChainKeys.model_fields)
-            return fields, self._nested({key: one for key, one in own.items() if key in fields}, path)
-        if name in self._given:
-            return [], self._try((*path, "uses"), lambda: as_stage(self._given[name]))
-        if not isinstance(name, str) or name not in registered():
-            self._add((*path, "uses"), unknown_stage(str(name), self._given))
-            return None, None
-        return self._registered(name, own, path)
-
-    def _registered(self, name: str, own: dict[Any, Any], path: KeyPath) -> tuple[list[str] | None, Stage | None]:
-        found = self._try((*path, "uses"), lambda: stage_class(name))
-        if found is None:
-            return None, None
-        fields = list(found.Settings.model_fields)
-        clash = sorted(RESERVED.intersection(fields))
-        if clash:
-            self._add(
-                (*path, "uses"),
-                f"the stage {name!r} has settings called {', '.join(clash)}, which mean something else here",
-            )
-            return fields, None
-        settings = self._validated(found.Settings, {key: one for key, one in own.items() if key in fields}, path)
-        if settings is None:
-            return fields, None
-        return fields, self._try(path, lambda: as_stage(found.from_settings(settings)))
-
-    def _switch(self, data: dict[Any, Any], path: KeyPath) -> Stage | None:
-        cases = data.get("cases")
-        if not isinstance(cases, dict) or not cases:
-            self._add((*path, "switch"), "switch: chooses one of cases:, and there are none")
-            return None
-        arms = {case: self.stage(one, (*path, "cases", case)) for case, one in cases.items()}
-        otherwise, whole = self._otherwise(data, path)
-        if not whole or any(one is None for one in arms.values()) or not isinstance(data["switch"], str):
-            return None
-        return self._try(
-            (*path, "switch"), lambda: as_stage(Branch.on(read_ref(data["switch"]), arms, otherwise=otherwise))
-        )
-
-    def _otherwise(self, data: dict[Any, Any], path: KeyPath) -> tuple[Stage | None, bool]:
-        """The stage for when no condition holds, and whether all is well with it."""
-        if "otherwise" not in data:
-            return None, True
-        made = self.stage(data["otherwise"], (*path, "otherwise"))
-        return made, made is not None
-
-    def _wrapped(self, used: Stage, keys: StageKeys, path: KeyPath) -> Stage | None:
-        """A stage with what is written around it; policies and given are of the stage that is used."""
-        if keys.stage is None:
-            first = self._with_own(used, keys, path)
-            return None if first is None else self._around(first, keys, path)
-        whole = self._around(used, keys, path)
-        return None if whole is None else self._with_own(whole, keys, path)
-
-    def _with_own(self, stage: Stage, keys: StageKeys, path: KeyPath) -> Stage | None:
-        bindings = self._bindings(keys.given or {}, (*path, "given"))
-        fallback = self._fallback(keys, path)
-        policy = self._try(path, lambda: read_policy(keys, stage.policy, fallback))
-        if policy is None:
-            return None
-        return replace(stage, given={**stage.given, **bindings}, policy=policy)
-
-    def _around(self, stage: Stage, keys: StageKeys, path: KeyPath) -> Stage | None:
-        made: Stage | None = stage
-        if keys.until is not None:
-            made = self._try((*path, "until"), lambda: as_stage(_repeat(stage, keys)))
-        if keys.each is not None and made is not None:
-            made = self._map(made, keys, path)
-        if keys.when is not None and made is not None:
-            otherwise, whole = self._otherwise(
-                {"otherwise": keys.otherwise} if keys.otherwise is not None else {}, path
-            )
-            inside, when = made, keys.when
-            made = self._try((*path, "when"), lambda: as_stage(Branch(when, inside, otherwise))) if whole else None
-        return made
-
-    def _map(self, stage: Stage, keys: StageKeys, path: KeyPath) -> Stage | None:
-        each = keys.each
-        if isinstance(each, dict) and len(each) != 1:
-            self._add((*path, "each"), "each names one input: each: {document: $documents}")
-            return None
-        name, bindings = (
-            (each, {})
-            if isinstance(each, str)
-            else (next(iter(each or {})), self._bindings(each or {}, (*path, "each")))
-        )
-        limit, on_error = keys.at_once or DEFAULT_LIMIT, keys.on_error or "raise"
-        return self._try(
-            (*path, "each"), lambda: as_stage(Map(stage, name, limit=limit, on_error=on_error)).with_given(bindings)
-        )
-
-    def _fallback(self, keys: StageKeys, path: KeyPath) -> Call | Value | None:
-        written = keys.fallback
-        if not isinstance(written, dict):
-            return None if written is None else Value(written)
-        if set(written) == {"value"}:
-            return Value(written["value"])
-        made = self.stage(written, (*path, "fallback"), bare=True)
-        return None if made is None else made.call
-
-    def _bindings(self, written: Mapping[str, Any], path: KeyPath) -> dict[str, Binding]:
-        made = {name: self._try((*path, name), lambda one=one: read_binding(one)) for name, one in written.items()}
-        return {name: one for name, one in made.items() if one is not None}
-
-    def _visit(self, data: dict[Any, Any], path: KeyPath) -> None:
-        """Look into the stages inside one that cannot be made, for what is wrong with them."""
-        if isinstance(data.get("otherwise"), dict) and "switch" not in data:
-            self.stage(data["otherwise"], (*path, "otherwise"))
-        if isinstance(fallback := data.get("fallback"), dict) and set(fallback) != {"value"}:
-            self.stage(fallback, (*path, "fallback"), bare=True)
-
-    # -- findings --------------------------------------------------------------------------------
-
-    def _add(self, path: KeyPath, what: str) -> None:
-        self._findings.add(self._document.file, self._document.line(path), path, what)
-
-    def _try(self, path: KeyPath, make: Callable[[], _Made]) -> _Made | None:
-        """What is made, or a finding: a stage's own code may refuse its settings in any way."""
-        try:
-            return make()
-        except Exception as error:  # noqa: BLE001 (it becomes a finding with its line)
-            texts = error.findings if isinstance(error, WiringError) else (said(error),)
-            for text in texts:
-                self._add(path, text)
-            return None
-
-    def _validated(self, form: type[_Model], data: Any, path: KeyPath) -> _Model | None:
-        try:
-            return form.model_validate(data, context=Here(self._folder))
-        except ValidationError as error:
-            known = RetryKeys.model_fields if form is StageKeys else form.model_fields
-            for place, what in problems(error, data, known):
-                self._add((*path, *place), what)
-        except ZigguratError as error:
-            self._add(path, said(error))
-        return None
-
-    def _refuse_unknown(self, data: Mapping[Any, Any], path: KeyPath, known: Any) -> None:
-        for key in data:
-            if key not in known:
-                self._add((*path, key), unknown(key, known))
-
-    def _refuse_lonely(self, data: Mapping[Any, Any], path: KeyPath, *, bare: bool) -> None:
-        for key, other in _WRAPPERS.items():
-            if key in data and other not in data:
-                self._add((*path, key), f"this says nothing without {other}:")
-        if "otherwise" in data and "when" not in data and "switch" not in data:
-            self._add((*path, "otherwise"), "this says nothing without when: or switch:")
-        outermost = "stage" in data or not {"when", "each", "until"}.intersection(data)
-        for key in ("given", *POLICY) if bare and outermost else ():
-            if key in data:
-                self._add((*path, key), f"a fallback has no {key}: it gets the inputs and the policy of its stage")
-        if bare and isinstance(data.get("each"), dict):
-            self._add(
-                (*path, "each"), "a fallback gets its stage's inputs: name the one with the items, each: documents"
-            )
-
-
-def _repeat(stage: Stage, keys: StageKeys) -> Repeat:
-    carry = None if keys.carry is None else {name: read_ref(one) for name, one in keys.carry.items()}
-    more = {} if keys.at_most is None else {"at_most": keys.at_most}
-    return Repeat(stage, until=keys.until or "", carry=carry, **more)
+def _place(finding: str, path: KeyPath, lines: Mapping[KeyPath, int]) -> KeyPath:
+    """Where in the document a finding of the wiring is: its stage, or the very input, if that is written."""
+    if finding.startswith("the output "):
+        return (*path, "outputs")
+    if finding.startswith("the declared input "):
+        return (*path, "inputs")
+    known: Callable[[KeyPath], bool] = lines.__contains__
+    names = re.findall(r"'([^']*)'", finding) + re.findall(r"circle: (\S+)", finding)
+    stage = next((name for name in names if known((*path, "stages", name))), None)
+    if stage is None:
+        return (*path, "stages")
+    place = (*path, "stages", stage)
+    given = next((name for name in names if known((*place, "given", name))), None)
+    return (*place, "given", given) if given else place

@@ -47,7 +47,7 @@ class StageReader:
         if not isinstance(data, dict):
             self._desk.add(path, "a stage is a mapping that says what it uses, for example {uses: llm, prompt: ...}")
             return None
-        before = len(self._desk.findings.found)
+        before = len(self._desk.findings)
         settings, used = self._used(data, path)
         keys = self._desk.validated(StageKeys, {key: one for key, one in data.items() if key in RESERVED}, path)
         self._refuse_lonely(data, path, bare=bare)
@@ -57,14 +57,16 @@ class StageReader:
             self._visit(data, path)
             return None
         made = self._wrapped(used, keys, path)
-        return made if len(self._desk.findings.found) == before else None
+        return made if len(self._desk.findings) == before else None
 
     def _used(self, data: dict[Any, Any], path: KeyPath) -> tuple[list[str] | None, Stage | None]:
         """The names of the settings a stage may have, and the stage itself without what wraps it."""
         forms = [key for key in ("uses", "stage", "switch") if key in data]
         if len(forms) != 1:
             named = " and ".join(forms)
-            self._desk.add(path, f"a stage has {named}; one of them" if forms else "a stage says what it uses: uses: ...")
+            self._desk.add(
+                path, f"a stage has {named}; one of them" if forms else "a stage says what it uses: uses: ..."
+            )
             return None, None
         if forms == ["stage"]:
             return [], self.stage(data["stage"], (*path, "stage"))
@@ -146,7 +148,11 @@ class StageReader:
                 {"otherwise": keys.otherwise} if keys.otherwise is not None else {}, path
             )
             inside, when = made, keys.when
-            made = self._desk.attempt((*path, "when"), lambda: as_stage(Branch(when, inside, otherwise))) if whole else None
+            made = (
+                self._desk.attempt((*path, "when"), lambda: as_stage(Branch(when, inside, otherwise)))
+                if whole
+                else None
+            )
         return made
 
     def _map(self, stage: Stage, keys: StageKeys, path: KeyPath) -> Stage | None:

@@ -50,20 +50,24 @@ def plain_scalar(text: str) -> Any:
 
 @dataclass(slots=True)
 class Findings:
-    """Everything that was found wrong, each with its file and line."""
+    """Everything that was found wrong, each with its file and line; no more than can be read are kept."""
 
-    lines: list[str] = field(default_factory=list)
+    _found: list[tuple[str, int, str]] = field(default_factory=list)
 
     def add(self, file: str, line: int, path: KeyPath, what: str) -> None:
-        """Note one finding; no more than can be read are kept."""
-        text = f"{file}:{line}: {shown(path)}{': ' if path else ''}{what}"
-        if text not in self.lines and len(self.lines) < _MAX_FINDINGS:
-            self.lines.append(text)
+        """Note one finding, once."""
+        one = (file, line, f"{shown(path)}: {what}" if path else what)
+        if one not in self._found and len(self._found) < _MAX_FINDINGS:
+            self._found.append(one)
 
-    def sort(self) -> None:
-        """By file and line, the files in the order they were met."""
-        files = list(dict.fromkeys(one.partition(":")[0] for one in self.lines))
-        self.lines.sort(key=lambda one: (files.index(one.partition(":")[0]), int(one.split(":", 2)[1])))
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def lines(self) -> tuple[str, ...]:
+        """One line each: by file, in the order they were met, and by line."""
+        files = list(dict.fromkeys(file for file, _, _ in self._found))
+        ordered = sorted(self._found, key=lambda one: (files.index(one[0]), one[1]))
+        return tuple(f"{file}:{line}: {what}" for file, line, what in ordered)
 
 
 def shown(path: KeyPath) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +140,7 @@ class _Writer:
         names = [param.name for param in one.body.params]
         if one.is_chain or len(names) != 1 or one.carry != {names[0]: Ref(OUTPUT)}:
             keys["carry"] = {
-                name: self._try(path, lambda source=source: write_binding(source)) for name, source in one.carry.items()
+                name: self._try(path, partial(write_binding, source)) for name, source in one.carry.items()
             }
         return self._around(one.body.stage, keys, stage, _BARE, path, bare=bare)
 
@@ -174,7 +175,7 @@ class _Writer:
     def _own(self, stage: Stage, base: Stage, path: tuple[str, ...]) -> dict[str, Any]:
         """A stage's own given and policy, as far as the thing it is made of does not have them already."""
         given = {
-            name: self._try((*path, "given", name), lambda one=one: write_binding(one))
+            name: self._try((*path, "given", name), partial(write_binding, one))
             for name, one in stage.given.items()
             if base.given.get(name) != one
         }

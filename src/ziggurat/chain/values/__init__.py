@@ -1,9 +1,6 @@
-"""Values to bytes and back, without pickle. (being written)"""
-import hashlib
-from typing import Any
-from ormsgpack import packb, unpackb
-def encode(value: Any, *, blobs: Any = None) -> bytes: return packb(value)
-def decode(data: bytes, *, blob: Any = None, lenient: bool = False) -> Any: return unpackb(data)
-def canonical(value: Any) -> bytes: return packb(value)
-def digest(value: Any) -> bytes: return hashlib.blake2b(canonical(value), digest_size=16).digest()
-def why_not(declared_type: Any) -> str | None: return None
+"""Values to bytes and back, exactly and without pickle. The shop window of the room."""
+
+from ziggurat.chain.values.codec import Opaque, canonical, decode, digest, encode
+from ziggurat.chain.values.declared import why_not
+
+__all__ = ["Opaque", "canonical", "decode", "digest", "encode", "why_not"]
