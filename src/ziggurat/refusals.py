@@ -25,14 +25,21 @@ def retry_after(error: BaseException) -> float | None:
         Seconds, zero or more; None if nobody said.
     """
     for one in _causes(error):
-        headers = _headers(getattr(one, "response", None))
-        for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
-            seconds = _seconds(headers.get(name), headers.get("date"))
-            if seconds is not None:
-                return seconds / unit
-        seconds = _seconds(getattr(one, "retry_after_secs", None), None)
+        seconds = retry_after_of(getattr(one, "response", None))
+        if seconds is None:
+            seconds = _seconds(getattr(one, "retry_after_secs", None), None)
         if seconds is not None:
             return seconds
+    return None
+
+
+def retry_after_of(response: Any) -> float | None:
+    """The same from an answer itself."""
+    headers = _headers(response)
+    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+        seconds = _seconds(headers.get(name), headers.get("date"))
+        if seconds is not None:
+            return seconds / unit
     return None
 
 

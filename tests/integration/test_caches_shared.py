@@ -91,6 +91,7 @@ def test_many_threads_share_one_file(tmp_path):
     cache.close()
 
 
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # other tests' threads; none holds our lock
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_a_forked_process_uses_the_file_through_a_connection_of_its_own(tmp_path):
     cache = SQLiteCache(tmp_path / "answers.db")

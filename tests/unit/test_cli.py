@@ -251,7 +251,7 @@ def test_an_interruption_has_the_shells_exit_code(monkeypatch, front_door):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ziggurat.cli.run.load", interrupted)
+    monkeypatch.setattr("ziggurat.cli.run.load_multichain", interrupted)
     code, _, err = front_door("run", "pipeline.py:chain")
     assert code == 130
     assert "Traceback" not in err
@@ -261,7 +261,7 @@ def test_an_error_without_a_place_or_a_cure_is_one_line(monkeypatch, front_door)
     def refused(*_):
         raise InputError("Just so.")
 
-    monkeypatch.setattr("ziggurat.cli.run.load", refused)
+    monkeypatch.setattr("ziggurat.cli.run.load_multichain", refused)
     assert front_door("run", "pipeline.py:chain") == (1, "", "error: Just so.\n")
 
 

@@ -305,14 +305,14 @@ def test_a_correction_from_within_the_lock_does_not_wait_for_it():
 def test_a_waiter_that_the_garbage_collector_takes_leaves_the_line(fast):
     throttle = Throttle(requests=1)
     throttle.reserve()
-    coroutine = throttle.areserve()
+    left = [throttle.areserve()]
 
     async def main():
-        coroutine.send(None)
+        left[0].send(None)
 
     asyncio.run(main())
     assert throttle.waiting == 1
-    del coroutine
+    left.clear()
     gc.collect()
     assert throttle.waiting == 0
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ziggurat.chain.program import Step
@@ -32,9 +33,22 @@ _LONGEST_ASKED_WAIT = 300.0
 """Seconds beyond which a service's Retry-After is taken for a mistake."""
 
 
-async def under_policy(
-    step: Step, name: str, once: OneCall, told: Told, seconds_left: float | None
-) -> tuple[Any, int, bool]:
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """How a stage's work came out.
+
+    Attributes:
+        output: The output.
+        attempts: How often it was tried, the fallback not counted.
+        fell_back: Whether the output is the fallback's.
+    """
+
+    output: Any
+    attempts: int
+    fell_back: bool = False
+
+
+async def under_policy(step: Step, name: str, once: OneCall, told: Told, seconds_left: float | None) -> Attempted:
     """Do a stage's work as its policy asks.
 
     Args:
@@ -44,8 +58,10 @@ async def under_policy(
         told: Is told of every attempt that another follows.
         seconds_left: What the run's budget leaves of time, or None.
 
-    Returns:
-        The output, the number of attempts, and whether the output is the fallback's.
+    Raises:
+        StageTimeout: If the last attempt took too long.
+        BudgetExceeded: If the run's time ended first.
+        Exception: What the last attempt, or the fallback, raised.
     """
     policy, attempts = step.policy, 0
 
@@ -57,8 +73,10 @@ async def under_policy(
     try:
         async with step.limiter.here() if step.limiter is not None else nullcontext():
             if policy.retry is None:
-                return await attempt(), attempts, False
-            return await _with_retries(policy.retry, attempt, told), attempts, False
+                output = await attempt()
+                return Attempted(output, attempts)
+            output = await _with_retries(policy.retry, attempt, told)
+            return Attempted(output, attempts)
     except (BudgetExceeded, EffectUncertain):
         raise
     except Exception:
@@ -66,9 +84,10 @@ async def under_policy(
             case None:
                 raise
             case Value(constant):
-                return constant, attempts, True
+                return Attempted(constant, attempts, fell_back=True)
             case Call() as other:
-                return await _within(step.policy, name, once(other), seconds_left), attempts, True
+                output = await _within(step.policy, name, once(other), seconds_left)
+                return Attempted(output, attempts, fell_back=True)
 
 
 async def _with_retries(retry: Retry, attempt: Callable[[], Awaitable[Any]], told: Told) -> Any:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from ziggurat.chain.usage import NO_USAGE, Usage
+from ziggurat.chain.usage import Usage
 from ziggurat.errors import BudgetExceeded, InputError
 from ziggurat.prices import PACKAGE, Prices
 
@@ -154,7 +154,7 @@ class Purse:
         """Replace what was set aside for a call by what it used; nothing used gives all of it back."""
         with self._lock:
             held = self._held.pop(call, None)
-            if held is None or usage is NO_USAGE:
+            if held is None or not usage.lines:
                 return
             self._calls += usage.calls
             self._tokens += usage.total_tokens or held.tokens

@@ -8,7 +8,6 @@ Invariant: a hit is whole. Its large bytes come with it, or it is no hit.
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -18,7 +17,7 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self, TypeVar
 
-from ziggurat.chain.database import Database, Schema
+from ziggurat.chain.database import Database, Row, Schema
 from ziggurat.chain.usage import NO_USAGE, Usage
 from ziggurat.chain.values import decode, encode
 from ziggurat.errors import InputError, JournalCorrupt, JournalError, ValueNotReadable
@@ -202,7 +201,7 @@ class Cache:
         Raises:
             ValueNotReadable: If they have left the cache meanwhile; a `Hit` brings its own and is safe from that.
         """
-        found = self._safely(lambda: self._db.rows("SELECT data FROM blobs WHERE hash = ?", (hash_,)), [])
+        found: list[Row] = self._safely(lambda: self._db.rows("SELECT data FROM blobs WHERE hash = ?", (hash_,)), [])
         if not found:
             raise ValueNotReadable("Large bytes of a value have left the cache.", where=hash_.hex()[:16])
         return bytes(found[0][0])
@@ -340,13 +339,13 @@ class Cache:
             aside = f"{self._path}.damaged-{time.time_ns()}"
             for suffix in ("-wal", "-shm", ""):
                 with suppress(FileNotFoundError):
-                    os.replace(f"{self._path}{suffix}", f"{aside}{suffix}")
+                    Path(f"{self._path}{suffix}").replace(f"{aside}{suffix}")
             self._warn(f"The cache {self._path} was damaged and is begun anew; the old file is {aside}. {error.what}")
         self._open()
 
     def _inode_now(self) -> int:
         try:
-            return 0 if self._path is None else os.stat(self._path).st_ino
+            return 0 if self._path is None else self._path.stat().st_ino
         except OSError:
             return 0
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
@@ -67,30 +68,45 @@ _END: Any = object()
 
 
 async def _threaded(pieces: Iterator[Any]) -> AsyncIterator[Any]:
-    """A generator's pieces, each made in a worker thread."""
+    """A generator's pieces, each made in a worker thread; left early, it is closed once its thread is back."""
+    at_work = threading.Lock()
+
+    def advance() -> Any:
+        with at_work:
+            return next(pieces, _END)
+
+    def close() -> None:
+        with at_work:
+            getattr(pieces, "close", bool)()
+
+    ended = False
     try:
-        while (piece := await in_thread(partial(next, pieces, _END))) is not _END:
+        while (piece := await in_thread(advance)) is not _END:
             yield piece
+        ended = True
     finally:
-        close = getattr(pieces, "close", None)
-        if close is not None:
-            close()
+        if not ended:
+            _workers().submit(close)
 
 
 async def _collect(pieces: AsyncIterator[Any], sink: Sink | None) -> Any:
     """The sum of the pieces. Pieces that cannot be added replace what came before, as in LangChain."""
     total: Any = None
     first = True
-    async for piece in pieces:
-        if sink is not None:
-            await sink(piece)
-        if first:
-            total, first = piece, False
-            continue
-        try:
-            total = total + piece
-        except TypeError:
-            total = piece
+    try:
+        async for piece in pieces:
+            if sink is not None:
+                await sink(piece)
+            if first:
+                total, first = piece, False
+                continue
+            try:
+                total = total + piece
+            except TypeError:
+                total = piece
+    finally:
+        if (close := getattr(pieces, "aclose", None)) is not None:
+            await close()
     return total
 
 

@@ -17,7 +17,7 @@ from ziggurat.chain.calling import text_of
 from ziggurat.chain.context import Context
 from ziggurat.chain.events import Item, StageCached, StageFailed, StageFinished, StageRetried, StageStarted, Token
 from ziggurat.chain.ledger import NO_MARK, Done, Mark
-from ziggurat.chain.metering import Meter, current
+from ziggurat.chain.metering import Meter, Refused, current
 from ziggurat.chain.program import Program, Step
 from ziggurat.chain.stage import Call, StageName
 from ziggurat.chain.usage import NO_USAGE, Usage
@@ -180,10 +180,10 @@ class Execution:
         """Do it, under its policy and metered."""
         context, step = self.context, self.step
         if context is None:
-            output, _, _ = await under_policy(
+            done = await under_policy(
                 step, self.name, lambda call: caller(call, inputs, self, None), _told_nobody, None
             )
-            return output
+            return done.output
         purse = context.meter.purse
         if purse is not None:
             purse.check_time()
@@ -201,10 +201,12 @@ class Execution:
             async def once(call: Call) -> Any:
                 return await caller(call, inputs, self, sink if call is step.call else None)
 
-            output, self._attempts, self.fell_back = await under_policy(
-                step, self.name, once, self._tell_retry, purse.seconds_left if purse is not None else None
-            )
-            return output
+            left = purse.seconds_left if purse is not None else None
+            done = await under_policy(step, self.name, once, self._tell_retry, left)
+            self._attempts, self.fell_back = done.attempts, done.fell_back
+            return done.output  # noqa: TRY300 (the fast path above returns inside, too)
+        except Refused as refused:
+            raise refused.error from None
         finally:
             current.reset(token)
             self.seconds = time.perf_counter() - self._began

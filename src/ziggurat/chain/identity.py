@@ -99,7 +99,8 @@ class Identities:
                 parts["fallback"] = _value(constant, "the fallback", reading)
             case None:
                 pass
-        identity = Identity(digest(parts), parts, tuple(dict.fromkeys(reading.opaque)))
+        told_apart_by = {name: part for name, part in parts.items() if name != "function"}  # a name is not what it does
+        identity = Identity(digest(told_apart_by), parts, tuple(dict.fromkeys(reading.opaque)))
         if not reading.changing:
             program.remembered[step.position] = _Remembered(identity, tuple(reading.watched))
         return identity

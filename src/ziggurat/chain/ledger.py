@@ -19,7 +19,7 @@ from ziggurat.chain.journal import Cell, CellStatus, Journal
 from ziggurat.chain.stage import Value
 from ziggurat.chain.usage import NO_USAGE, Usage
 from ziggurat.chain.values import decode, encode
-from ziggurat.errors import InputError, ValueNotStorable, ZigguratError
+from ziggurat.errors import EffectUncertain, InputError, ValueNotStorable, ZigguratError
 
 T = TypeVar("T")
 
@@ -94,6 +94,7 @@ class Ledger:
         self._kept = dict(kept or {})
         self._source = source or run_id
         self._decided = dict(decided or {})
+        self._begun: set[str] = set()
         self._waiting: list[Cell] = []
         self._blobs: dict[bytes, bytes] = {}
         self._waiting_since = 0.0
@@ -129,7 +130,20 @@ class Ledger:
         return Done(output, cell.usage, cell.seconds, cell.attempts, "kept")
 
     async def begun(self, path: str, mark: Mark) -> None:
-        """A stage is about to act on the world."""
+        """A stage is about to act on the world.
+
+        Raises:
+            EffectUncertain: If it was about to before in this run, and failed: what holds it is being
+                tried again, and whether it acted is not known.
+        """
+        if path in self._begun:
+            raise EffectUncertain(
+                f"Stage {path!r} was begun and failed; whether it acted on the world is not known.",
+                paths=(path,),
+                where=f"run {self.run_id}",
+                fix="give the stage itself a retry if it may be repeated, or resume the run and say what happened",
+            )
+        self._begun.add(path)
         await self._flush()
         cell = Cell(path, CellStatus.BEGUN, mark.identity, mark.key, mark.inputs or {}, began=time.time())
         await self._do(lambda: self.journal.record(self.run_id, cell))
@@ -140,6 +154,8 @@ class Ledger:
         Raises:
             ValueNotStorable: If the output cannot be encoded.
         """
+        if not store and path in self._kept and not self.is_replay:
+            return  # on disk already, and nothing of it is new
         blobs: dict[bytes, bytes] = {}
         value = encode(done.output, blobs=blobs) if store else None
         cell = Cell(
@@ -156,6 +172,9 @@ class Ledger:
             done.seconds,
             done.source,
         )
+        if path in self._begun:
+            self._begun.discard(path)
+            self._kept[path] = cell  # if what holds it is tried again, this is not
         if later:
             await self._later(cell, blobs)
             return
@@ -169,11 +188,11 @@ class Ledger:
             await in_thread(lambda: journal.record(run_id, cell, blobs))
 
     async def failed(self, path: str, mark: Mark, error: BaseException, seconds: float, usage: Usage) -> None:
-        """A stage failed, for good in this run."""
+        """A stage failed, for good in this run. One that acts on the world stays begun: it may have acted first."""
         said = f"{type(error).__name__}: {error.what if isinstance(error, ZigguratError) else error}"
         cell = Cell(
             path,
-            CellStatus.FAILED,
+            CellStatus.BEGUN if path in self._begun else CellStatus.FAILED,
             mark.identity,
             mark.key,
             mark.inputs or {},

@@ -17,6 +17,8 @@ from uuid import uuid4
 
 from ziggurat.chain.budget import Ask, Purse
 from ziggurat.chain.usage import NO_USAGE, ModelUsage, Usage
+from ziggurat.errors import BudgetExceeded
+from ziggurat.prices import was_cached
 
 if TYPE_CHECKING:
     from langchain_core.callbacks import BaseCallbackHandler
@@ -56,19 +58,27 @@ current: ContextVar[Meter | None] = ContextVar("ziggurat_meter", default=None)
 _listener: ContextVar[BaseCallbackHandler | None] = ContextVar("ziggurat_listener", default=None)
 
 
-def listen() -> None:
-    """Let LangChain's model calls in this context, and in what it starts, be counted."""
-    _listener.set(_the_listener())
+class Refused(BaseException):
+    """Carries an error of the purse out of LangChain, which would log a warning about any `Exception` of a handler.
+
+    Attributes:
+        error: What is to be raised.
+    """
+
+    def __init__(self, error: BudgetExceeded) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 @contextmanager
 def metered(meter: Meter) -> Iterator[None]:
-    """Count what happens inside by ``meter``."""
-    token = current.set(meter)
+    """Count LangChain's model calls inside, and in what is started inside, by ``meter``."""
+    tokens = _listener.set(_the_listener()), current.set(meter)
     try:
         yield
     finally:
-        current.reset(token)
+        current.reset(tokens[1])
+        _listener.reset(tokens[0])
 
 
 @contextmanager
@@ -123,7 +133,10 @@ def _the_listener() -> BaseCallbackHandler:
                 model = metadata.get("ls_model_name") or parameters.get("model") or parameters.get("model_name") or ""
                 answer = next((parameters[one] for one in _ANSWER_LIMITS if parameters.get(one)), None)
                 answer = answer or metadata.get("ls_max_tokens") or _DEFAULT_ANSWER_TOKENS
-                meter.purse.reserve(told["run_id"], Ask(str(model), provider, tokens, int(answer)))
+                try:
+                    meter.purse.reserve(told["run_id"], Ask(str(model), provider, tokens, int(answer)))
+                except BudgetExceeded as error:
+                    raise Refused(error) from error
             providers[told["run_id"]] = provider
 
         def on_llm_end(self, response: Any, **told: Any) -> None:
@@ -133,7 +146,9 @@ def _the_listener() -> BaseCallbackHandler:
             used = NO_USAGE
             for answers in response.generations:
                 for answer in answers[:1]:
-                    used += Usage.of_message(getattr(answer, "message", None), provider)
+                    message = getattr(answer, "message", None)
+                    if not was_cached(message):
+                        used += Usage.of_message(message, provider)
             meter.count(used)
             if meter.purse is not None:
                 meter.purse.settle(told["run_id"], used)

@@ -7,7 +7,8 @@ decided here about order (`plan`), calling (`runner`) or checking (`wiring`).
 from __future__ import annotations
 
 import copy
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import fields, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -176,8 +177,9 @@ class MultiChain(Runnable[Inputs, dict[str, Any]]):
         Raises:
             InputError: If an input is missing or unknown; nothing was started.
         """
-        async for event in read(self._session({**(inputs or {}), **more})):
-            yield event
+        async with aclosing(read(self._session({**(inputs or {}), **more}))) as events:
+            async for event in events:
+                yield event
 
     def resume(self, run: str) -> dict[str, Any]:
         """Go on with a run that was killed, failed, or stopped at its budget; see `aresume`."""
@@ -205,8 +207,9 @@ class MultiChain(Runnable[Inputs, dict[str, Any]]):
 
     async def aresume_events(self, run: str) -> AsyncIterator[Event]:
         """`aresume`, yielding what happens."""
-        async for event in read(self._resumed(run)):
-            yield event
+        async with aclosing(read(self._resumed(run))) as events:
+            async for event in events:
+                yield event
 
     def resume_events(self, run: str) -> Iterator[Event]:
         """`resume`, yielding what happens."""
@@ -357,8 +360,10 @@ class MultiChain(Runnable[Inputs, dict[str, Any]]):
             yield {**_mapping(input), **kwargs}
 
         work = partial(self._pieces, stream_mode=stream_mode) if stream_mode is not None else self._pieces
-        async for piece in self._atransform_stream_with_config(once(), work, config):
-            yield piece
+        traced = cast("AsyncGenerator[Any, None]", self._atransform_stream_with_config(once(), work, config))
+        async with aclosing(traced) as stream:
+            async for piece in stream:
+                yield piece
 
     async def _traced(
         self, inputs: Inputs, run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig
@@ -376,8 +381,9 @@ class MultiChain(Runnable[Inputs, dict[str, Any]]):
         returned = frozenset(self.wiring.names[position] for position in self.wiring.outputs)
         async for given in inputs:
             session = self._session(given, Surroundings(config, run_manager))
-            async for piece in pieces(read(session, raise_at_end=True), returned, stream_mode):
-                yield piece
+            async with aclosing(read(session, raise_at_end=True)) as events:
+                async for piece in pieces(events, returned, stream_mode):
+                    yield piece
 
 
 def _named(chains: Iterable[Any]) -> Iterator[tuple[str, Stage]]:

@@ -171,13 +171,15 @@ def why(journal: Journal, run: str, stage: str) -> Why:
 
 
 def _reasons(journal: Journal, before: Cell, now: Cell) -> Iterator[str]:
+    told: set[str] = set()
     if before.identity != now.identity:
         was, is_ = _parts(journal, before), _parts(journal, now)
         for name in dict.fromkeys((*was, *is_)):
             if was.get(name) != is_.get(name):
+                told.add(name)
                 yield f"{name} changed: {_short(was.get(name))} -> {_short(is_.get(name))}"
     for name in dict.fromkeys((*before.inputs, *now.inputs)):
-        if before.inputs.get(name) != now.inputs.get(name):
+        if before.inputs.get(name) != now.inputs.get(name) and f"given {name}" not in told:
             verb = (
                 "is new" if name not in before.inputs else "is gone" if name not in now.inputs else "has another value"
             )

@@ -23,7 +23,7 @@ from ziggurat.chain.events import Event, RunFinished
 from ziggurat.chain.identity import Identities
 from ziggurat.chain.journal import Cell, CellStatus, Journal, RunRecord, RunStatus
 from ziggurat.chain.ledger import Ledger, check_storable
-from ziggurat.chain.metering import Meter, current, listen, metered
+from ziggurat.chain.metering import Meter, current, metered
 from ziggurat.chain.program import Program, Step
 from ziggurat.chain.runner import Caller, Run
 from ziggurat.chain.settings import Settings
@@ -99,7 +99,6 @@ class Session:
         if self._settings.is_plain and self._reader is None:
             caller = Caller(self.run_id, None, self._surroundings)
             return await Run(self._program, self._slots, self._overrides, caller).execute()
-        listen()
         purse = Purse(self._settings.budget, self._settings.prices) if self._settings.budget else None
         context = Context(self.run_id, self._reader, cache=self._settings.cache, meter=Meter(current.get(), purse))
         with metered(context.meter):

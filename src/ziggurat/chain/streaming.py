@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from typing import Any, Literal, get_args
 
 from ziggurat.chain.events import Event, StageCached, StageFinished, Token
@@ -21,7 +21,7 @@ StreamMode = Literal["updates", "values", "messages", "events"]
 _EVENTS_AHEAD = 256
 
 
-async def read(session: Callable[..., Session], *, raise_at_end: bool = False) -> AsyncIterator[Event]:
+async def read(session: Callable[..., Session], *, raise_at_end: bool = False) -> AsyncGenerator[Event, None]:
     """Run a session and yield its events.
 
     Args:

@@ -19,7 +19,9 @@ _COMMANDS = {
     "demo": ("ziggurat.cli.demo", "See it all run: index, questions, a picture, a MultiChain."),
     "index": ("ziggurat.cli.index", "Read documents into a vector index."),
     "ask": ("ziggurat.cli.ask", "Ask an index a question; the answer cites file and line."),
-    "run": ("ziggurat.cli.run", "Run a chain from a Python file."),
+    "run": ("ziggurat.cli.run", "Run a chain from a chain file or a Python file."),
+    "check": ("ziggurat.cli.check", "Check chain files; what is wrong, with file and line."),
+    "draw": ("ziggurat.cli.draw", "Draw a chain, as text, SVG or PNG."),
     "models": ("ziggurat.cli.models", "List and download the local models."),
 }
 

@@ -202,7 +202,7 @@ def _room(width: float, height: float) -> str:
 def _read(
     diagram: Diagram, graph: Any, sizes: dict[str, tuple[tuple[str, ...], float, float]], direction: Direction
 ) -> Layout:
-    left, bottom, right, top = _numbers(graph.graph_attr["bb"])
+    left, bottom, right, top = read_numbers(graph.graph_attr["bb"])
 
     def turned(points: Iterable[Point]) -> tuple[Point, ...]:
         return tuple((x - left, top - y) for x, y in points)
@@ -210,15 +210,15 @@ def _read(
     boxes = []
     order = {node.id: position for position, node in enumerate(diagram.nodes)}
     for node in diagram.nodes:
-        ((x, y),) = turned(_points(graph.get_node(_name(order[node.id])).attr["pos"]))
+        ((x, y),) = turned(read_points(graph.get_node(_name(order[node.id])).attr["pos"]))
         lines, width, height = sizes[node.id]
         boxes.append(Box(node.id, node.kind, lines, x, y, width, height))
     arrows = []
     for position, edge in enumerate(diagram.edges):
         ends = _name(order[edge.source]), _name(order[edge.target])
         drawn = graph.get_edge(*ends, key=str(position)).attr
-        tip, *points = turned(_points(drawn["pos"].removeprefix("e,")))
-        label_at = turned(_points(drawn["lp"]))[0] if edge.label and drawn["lp"] else None
+        tip, *points = turned(read_points(drawn["pos"].removeprefix("e,")))
+        label_at = turned(read_points(drawn["lp"]))[0] if edge.label and drawn["lp"] else None
         arrows.append(Arrow(tuple(points), tip, edge.label, label_at))
     frames = [
         _frame(graph.get_subgraph(f"cluster_{position}"), group, (left, top), arrows, direction)
@@ -228,7 +228,7 @@ def _read(
 
 
 def _frame(cluster: Any, group: Group, corner: Point, arrows: Sequence[Arrow], direction: Direction) -> Frame:
-    x0, y0, x1, y1 = _numbers(cluster.graph_attr["bb"])
+    x0, y0, x1, y1 = read_numbers(cluster.graph_attr["bb"])
     x, y, width, height = x0 - corner[0], corner[1] - y1, x1 - x0, y1 - y0
     label = text_width(group.label, GROUP_LABEL_SIZE, "bold")
     band = y if _LABEL_EDGE[direction] == "t" else y + height - GROUP_BAND
@@ -255,10 +255,12 @@ def path(arrow: Arrow, steps: int = 16) -> Iterator[Point]:
     yield arrow.tip
 
 
-def _points(text: str) -> list[Point]:
-    numbers = _numbers(text)
+def read_points(text: str) -> list[Point]:
+    """The points in one of Graphviz's attributes."""
+    numbers = read_numbers(text)
     return list(zip(numbers[::2], numbers[1::2], strict=True))
 
 
-def _numbers(text: str) -> list[float]:
+def read_numbers(text: str) -> list[float]:
+    """The numbers in one of Graphviz's attributes."""
     return [float(one) for one in re.findall(r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?", text)]

@@ -69,10 +69,11 @@ def limit(spec: str, *, requests: int | None = None, tokens: int | None = None) 
     the answer reports. A refusal that names a ``Retry-After`` makes the whole spec wait that long. Setting
     limits again changes them, for those who wait already too.
 
-    What a client repeats by itself is not seen: for a pause that holds for everybody at once, open the model
-    with ``max_retries=0`` and let the stage's ``retry`` ask again, in the line. A model built without a spec
-    keeps to the limit if it is given ``rate_limiter=rate_limiter(spec)``. Embeddings and images are not
-    limited: LangChain's interfaces have no place for it.
+    What OpenAI's clients repeat by themselves (``max_retries``) stands in the line too; of other providers'
+    clients only the last refusal is heard, so open those with ``max_retries=0`` and let the stage's ``retry``
+    ask again. A model built without a spec keeps to the limit if it is given
+    ``rate_limiter=rate_limiter(spec)``. Embeddings and images are not limited: LangChain's interfaces have
+    no place for it.
 
     Args:
         spec: ``provider:name``; what `chat` opens with it is limited.

@@ -35,7 +35,7 @@ class Limits:
                 self._throttles[name] = known
             else:
                 known.change(requests, tokens)
-        from ziggurat.models.turnstile import watch
+        from ziggurat.models.calls import watch
 
         watch()
         return known

@@ -53,6 +53,9 @@ class Engine(Protocol):
     def hold(self, run_id: str) -> Hold:
         """Claim a run, or raise `RunInProgress` at once."""
 
+    def check_claim(self, run_id: str) -> None:
+        """Raise `JournalWriteError` if a hold of this run was lost without being released."""
+
     def used_bytes(self) -> int:
         """What the journal takes on disk, about."""
 

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from weakref import WeakSet
 
 from ziggurat.errors import JournalWriteError, RunInProgress
 
@@ -35,7 +36,7 @@ class FileHold:
 
     def __init__(self, folder: Path, run_id: str) -> None:
         name = run_id if _PLAIN.fullmatch(run_id) else hashlib.blake2b(run_id.encode(), digest_size=16).hexdigest()
-        self._path = str(folder / f"{name}.lock")
+        self._path = folder / f"{name}.lock"
         try:
             found = self._claimed()
             if found is None:
@@ -46,10 +47,11 @@ class FileHold:
         except OSError as error:
             raise JournalWriteError(
                 f"The run {run_id!r} cannot be locked: {error.strerror or error}.",
-                where=self._path,
+                where=str(self._path),
                 fix="see that the folder can be written to, and that its file system has locks",
             ) from error
         self._descriptor = found
+        _HOLDS.add(self)
 
     def _claimed(self) -> int | None:
         """The locked file; None when there is no folder for it."""
@@ -74,7 +76,13 @@ class FileHold:
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             with suppress(OSError):  # a system that cannot remove an open file leaves it; an unlocked file is no claim
-                os.unlink(self._path)
+                self._path.unlink()
+            os.close(descriptor)
+
+    def disown(self) -> None:
+        """Close the child's copy of the file after a fork: the claim is the parent's, and ends with it."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
             os.close(descriptor)
 
     def __enter__(self) -> Self:
@@ -84,6 +92,18 @@ class FileHold:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.release()
+
+
+_HOLDS: WeakSet[FileHold] = WeakSet()
+
+
+def _after_fork() -> None:
+    for hold in list(_HOLDS):
+        hold.disown()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 if sys.platform == "win32":

@@ -13,7 +13,6 @@ from enum import StrEnum
 from ziggurat.chain.usage import NO_USAGE, Usage
 
 
-
 class RunStatus(StrEnum):
     """How far a run has come. ``RUNNING`` and held by nobody means that its process died."""
 

@@ -22,7 +22,6 @@ HASH_BYTES = 32
 # in the order in which their paths were first recorded, and keep their number when replaced.
 TABLES = (
     """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE runs (
   run {serial},
   id TEXT NOT NULL UNIQUE,
@@ -71,7 +70,7 @@ RECORD = (
     f"ON CONFLICT (run, path) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _CELL_COLUMNS[1:])}"
 )
 _RUN_COLUMNS = "id, chain, status, began, ended, usage, cost, replay_of, target, error, shape, inputs".split(", ")
-READ_RUN = f"{', '.join(_RUN_COLUMNS)}, (SELECT count(*) FROM cells WHERE cells.run = runs.run)"
+READ_RUN = f"{', '.join(_RUN_COLUMNS)}, (SELECT count(*) FROM cells WHERE cells.run = runs.run)"  # noqa: S608 (names of our own columns)
 BEGIN = (
     f"INSERT INTO runs (identities, {', '.join(_RUN_COLUMNS)}) VALUES (?{', ?' * len(_RUN_COLUMNS)}) "  # noqa: S608 (the same)
     "ON CONFLICT (id) DO NOTHING RETURNING run"

@@ -32,3 +32,6 @@ class SqliteEngine(Database):
     def hold(self, run_id: str) -> Hold:
         """Claim a run by a locked file in ``<journal>.locks``."""
         return FileHold(self._locks, run_id)
+
+    def check_claim(self, run_id: str) -> None:
+        """Nothing to do: a locked file is lost with the process only."""

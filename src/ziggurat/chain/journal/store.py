@@ -7,19 +7,20 @@ Invariant: when a call returns, what it was told is on disk; when it raises, not
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self
-import time
 
 from ziggurat.chain.journal import rows
+from ziggurat.chain.journal.audit import audit
 from ziggurat.chain.journal.engine import Engine, Hold
 from ziggurat.chain.journal.records import Cell, Pruned, RunRecord, RunStatus
 from ziggurat.chain.journal.retention import Retention
 from ziggurat.chain.journal.sqlite import SqliteEngine
-from ziggurat.chain.usage import NO_USAGE, Usage
+from ziggurat.chain.usage import Usage
 from ziggurat.chain.values import encode
 from ziggurat.errors import InputError, JournalCorrupt, RunExists, RunNotFound
 
@@ -74,7 +75,9 @@ class Journal:
 
     # -- writing ------------------------------------------------------------------------------------------------------
 
-    def begin(self, run: RunRecord, identities: Mapping[bytes, bytes], blobs: Mapping[bytes, bytes] = _NO_BLOBS) -> None:
+    def begin(
+        self, run: RunRecord, identities: Mapping[bytes, bytes], blobs: Mapping[bytes, bytes] = _NO_BLOBS
+    ) -> None:
         """Record that a run begins.
 
         Args:
@@ -126,12 +129,15 @@ class Journal:
         """
         number = self._numbers.get(run_id) or self._number(run_id)
         if not blobs and not cell.blobs:
+            if not self.quick:
+                self._engine.check_claim(run_id)
             self._engine.write(rows.RECORD, rows.cell_row(number, cell))
             return
         self.record_many(run_id, (cell,), blobs)
 
     def record_many(self, run_id: str, cells: Sequence[Cell], blobs: Mapping[bytes, bytes] = _NO_BLOBS) -> None:
         """Record several cells in one commit."""
+        self._engine.check_claim(run_id)
         number = self._numbers.get(run_id) or self._number(run_id)
         with self._engine.transaction():
             self._put_blobs(number, blobs, {hash_: b"" for cell in cells for hash_ in cell.blobs} | dict(blobs))
@@ -174,7 +180,9 @@ class Journal:
             )
         if len(found) > 1:
             shown = ", ".join(str(row[0]) for row in found[:_SHOWN]) + (", …" if len(found) > _SHOWN else "")
-            raise RunNotFound(f"Several runs begin with {run_id!r}: {shown}.", where=self.where, fix="give more of the id")
+            raise RunNotFound(
+                f"Several runs begin with {run_id!r}: {shown}.", where=self.where, fix="give more of the id"
+            )
         if not found:
             raise _no_run(run_id, self.where)
         return rows.run_of(found[0])
@@ -252,7 +260,7 @@ class Journal:
 
     def verify(self) -> list[str]:
         """What is wrong with the journal; empty when all is well. Reads all of it."""
-        return self._engine.faults()
+        return audit(self._engine)
 
     def close(self) -> None:
         """Let go of the file or the server; closing twice is harmless."""

@@ -111,7 +111,7 @@ class StageKeys(_Keys):
     until: str | None = Field(None, description="Run again until this holds of the output.")
     at_most: AtLeastOne | None = Field(None, description="How often it runs at most; 10.")
     carry: dict[str, str] | None = Field(None, description="Inputs of the next time, from this time's output.")
-    retry: int | RetryKeys | None = Field(None, description="Attempts in all, or more about it.")
+    retry: AtLeastOne | RetryKeys | None = Field(None, description="Attempts in all, or more about it.")
     timeout: Seconds | None = Field(None, description="Seconds for one attempt.")
     fallback: Any = Field(
         None,

@@ -31,7 +31,7 @@ class _Dumper(yaml.SafeDumper):
 
 def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
     style = None
-    if "\n" in text:
+    if not text.isprintable():
         style = "|" if _is_block(text) else '"'
     elif not isinstance(_meaning(text), str):
         style = "'"
@@ -49,7 +49,7 @@ def _is_block(text: str) -> bool:
     """Whether a text can stand as it is, line by line."""
     lines = text.split("\n")
     tidy = not any(line != line.rstrip() for line in lines) and not text.startswith((" ", "\n"))
-    return tidy and all(char == "\n" or (char.isprintable() and char != "\ufeff") for char in text)
+    return tidy and all(line.isprintable() for line in lines)
 
 
 def _list(dumper: _Dumper, items: list[Any]) -> yaml.SequenceNode:

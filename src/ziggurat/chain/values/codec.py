@@ -3,7 +3,7 @@
 MessagePack holds None, booleans, numbers, texts, lists and mappings by text; every other type is an
 extension, whose tag says what it is and whose payload is MessagePack again. Large bytes are put aside by
 their hash. Nothing is written by guess: a type that is not known exactly is refused.
-Invariant: ``decode(encode(v))`` has the type and the value of ``v``, and decoding runs no code of anybody's.
+Invariant: ``decode(encode(v))`` has the type and the value of ``v``, and decoding calls nothing that the bytes name.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ormsgpack import OPT_SORT_KEYS, Ext, packb, unpackb
 from ziggurat.chain.values.arrays import array_kind
 from ziggurat.chain.values.kinds import BIG_INT, BLOB, KINDS, LIFTS, MAPPING, ODD_TEXT, Kind, Refusal, Unknown
 from ziggurat.chain.values.objects import object_kind, path_to
-from ziggurat.errors import ValueNotReadable, ValueNotStorable
+from ziggurat.errors import ValueNotReadable, ValueNotStorable, ZigguratError
 
 LARGE = 4096
 """Bytes of this size and more are stored once, by content."""
@@ -44,6 +44,9 @@ class Opaque:
 
     type_name: str
     fields: Mapping[str, Any]
+
+    def __hash__(self) -> int:  # fields may hold lists
+        return hash(self.type_name)
 
 
 def encode(value: Any, *, blobs: MutableMapping[bytes, bytes] | None = None) -> bytes:
@@ -101,12 +104,13 @@ def decode(data: bytes, *, blob: Callable[[bytes], bytes] | None = None, lenient
     reader = _Reader(blob, lenient=lenient)
     try:
         return unpackb(data, ext_hook=reader.extension)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 (damaged bytes can make any constructor of a value raise anything)
         cause = reader.failure or error
-        if isinstance(cause, ValueNotReadable):
+        if isinstance(cause, ZigguratError):
             raise cause from None
         raise ValueNotReadable(
-            f"These bytes are no value: {type(cause).__name__}: {cause}.", fix="the journal or cache is damaged: verify it"
+            f"These bytes are no value: {type(cause).__name__}: {cause}.",
+            fix="the journal or cache is damaged: verify it",
         ) from cause
 
 
@@ -206,11 +210,11 @@ class _Writer:
         return value if _is_plain(value) else Ext(ODD_TEXT, value.encode("utf-8", "surrogatepass"))
 
     @staticmethod
-    def _resolved(cls: type, value: Any) -> Kind:
-        found = array_kind(cls) or object_kind(cls)
+    def _resolved(kind_of: type, value: Any) -> Kind:
+        found = array_kind(kind_of) or object_kind(kind_of)
         if isinstance(found, str):
             raise Refusal(value, found)
-        KINDS[cls] = found
+        KINDS[kind_of] = found
         return found
 
 
@@ -249,7 +253,9 @@ class _Reader:
         if self._blob is None:
             if self._lenient:
                 return Opaque("bytes", MappingProxyType({"sha256": hash_.hex()}))
-            raise ValueNotReadable("The value refers to large bytes, and nobody can find them.", fix="decode(data, blob=journal.blob)")
+            raise ValueNotReadable(
+                "The value refers to large bytes, and nobody can find them.", fix="decode(data, blob=journal.blob)"
+            )
         return self._blob(hash_)
 
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, timezone, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from fractions import Fraction
-from itertools import batched
 from pathlib import Path, PosixPath, PurePath, PurePosixPath, PureWindowsPath, WindowsPath
 from types import EllipsisType
 from typing import Any, Protocol
@@ -51,7 +50,9 @@ class Refusal(Exception):
         fix: What to do about it.
     """
 
-    def __init__(self, value: Any, reason: str, fix: str = "return plain data, a dataclass or a pydantic model") -> None:
+    def __init__(
+        self, value: Any, reason: str, fix: str = "return plain data, a dataclass or a pydantic model"
+    ) -> None:
         super().__init__(reason)
         self.value = value
         self.reason = reason
@@ -130,7 +131,7 @@ _FACTORIES: dict[str, Callable[[], Any] | None] = {
 # -- down -------------------------------------------------------------------------------------------------------------
 
 
-def _lower_zone(zone: tzinfo, writer: Writer) -> Any:
+def _lower_zone(zone: tzinfo, _: Writer) -> Any:
     if type(zone) is ZoneInfo and zone.key:
         return zone.key
     if type(zone) is timezone:
@@ -171,7 +172,7 @@ KINDS: dict[type, Kind] = {
     timezone: Kind(ZONE, _lower_zone),
     ZoneInfo: Kind(ZONE, _lower_zone),
     Decimal: Kind(DECIMAL, lambda value, _: str(value)),
-    Fraction: Kind(FRACTION, lambda value, _: str(value)),
+    Fraction: Kind(FRACTION, lambda value, writer: [writer.lower(value.numerator), writer.lower(value.denominator)]),
     UUID: Kind(UUID_, lambda value, _: value.bytes),
     range: Kind(RANGE, lambda value, writer: [writer.lower(part) for part in (value.start, value.stop, value.step)]),
     EllipsisType: Kind(ELLIPSIS, lambda *_: None),
@@ -194,7 +195,17 @@ def _zone(stored: Any) -> tzinfo | None:
         return ZoneInfo(stored)
     days, seconds, microseconds, *name = stored
     offset = timedelta(days, seconds, microseconds)
-    return timezone(offset, *name) if name or offset else timezone.utc
+    return timezone(offset, *name) if name or offset else UTC
+
+
+def _datetime(stored: Any) -> datetime:
+    year, month, day, hour, minute, second, microsecond, fold, zone = stored
+    return datetime(year, month, day, hour, minute, second, microsecond, _zone(zone), fold=fold)
+
+
+def _time(stored: Any) -> time:
+    hour, minute, second, microsecond, fold, zone = stored
+    return time(hour, minute, second, microsecond, _zone(zone), fold=fold)
 
 
 def _path(stored: Any) -> PurePath:
@@ -206,7 +217,7 @@ def _path(stored: Any) -> PurePath:
 
 
 def _dict(flat: Any) -> dict[Any, Any]:
-    return dict(batched(flat, 2))
+    return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
 LIFTS: dict[int, Callable[[Any], Any]] = {
@@ -216,13 +227,13 @@ LIFTS: dict[int, Callable[[Any], Any]] = {
     FROZENSET: frozenset,
     BYTEARRAY: bytearray,
     COMPLEX: lambda parts: complex(*parts),
-    DATETIME: lambda parts: datetime(*parts[:7], fold=parts[7], tzinfo=_zone(parts[8])),
+    DATETIME: _datetime,
     DATE: lambda parts: date(*parts),
-    TIME: lambda parts: time(*parts[:4], fold=parts[4], tzinfo=_zone(parts[5])),
+    TIME: _time,
     TIMEDELTA: lambda parts: timedelta(*parts),
     ZONE: _zone,
     DECIMAL: Decimal,
-    FRACTION: Fraction,
+    FRACTION: lambda parts: Fraction(*parts),
     UUID_: lambda data: UUID(bytes=data),
     PATH: _path,
     RANGE: lambda parts: range(*parts),

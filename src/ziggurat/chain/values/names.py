@@ -16,6 +16,7 @@ from typing import Any
 
 _IMPORTED = ("ziggurat.", "langchain_core.")
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+_NOTHING: Mapping[str, Any] = {}
 _MAINS = ("__main__", "__mp_main__")
 
 
@@ -28,8 +29,11 @@ def name_of(cls: type) -> str:
 def type_named(name: str) -> type | None:
     """The class of that name, or None where this process knows none."""
     module_name, _, qualified = name.partition(":")
+    found: Any = getattr(sys.modules.get(module_name), "__dict__", _NOTHING).get(qualified)
+    if isinstance(found, type):  # nearly always
+        return found
     for module in _modules(module_name):
-        found: Any = module
+        found = module
         for part in qualified.split("."):
             namespace = getattr(found, "__dict__", None) if isinstance(found, ModuleType | type) else None
             found = namespace.get(part) if isinstance(namespace, Mapping) else None

@@ -60,8 +60,8 @@ class SQLiteCache(BaseCache):
 
     Args:
         path: The file; it is made if it is not there, its directory is not.
-        max_bytes: Bytes of answers kept, the least recently used forgotten first. The file gets about that
-            large and does not shrink: SQLite uses its free pages again.
+        max_bytes: Bytes of answers kept, the least recently used forgotten first. The file gets up to twice
+            as large, since a page may be half empty, and does not shrink: free pages are used again.
 
     Raises:
         InputError: If the file cannot be opened, is another application's or of a newer version, or the bound

@@ -1,0 +1,331 @@
+"""Runs with a journal or a cache: what is kept, what runs again, and what is said about it."""
+
+import socket
+import threading
+
+import pytest
+
+from ziggurat import ChainError, InputError, MultiChain, given, ref, stage, value
+from ziggurat.chain.cache import Cache
+from ziggurat.chain.composite import Map
+from ziggurat.chain.events import Item, StageCached, StageFinished
+from ziggurat.chain.journal import CellStatus, Journal, RunStatus
+from ziggurat.errors import RunNotFound, ValueNotStorable
+
+
+@pytest.fixture
+def journal(tmp_path):
+    with Journal(tmp_path / "runs.sqlite3") as opened:
+        yield opened
+
+
+def ran(events):
+    return [event.path for event in events if isinstance(event, StageFinished)]
+
+
+def kept(events):
+    return [event.path for event in events if isinstance(event, StageCached)]
+
+
+class Flaky:
+    """A stage that fails as long as it is told to."""
+
+    def __init__(self):
+        self.broken = True
+
+    def __call__(self, a):
+        if self.broken:
+            raise OSError("not now")
+        return a + 1
+
+
+def test_a_failed_run_goes_on_with_what_finished(journal):
+    calls, flaky = [], Flaky()
+    multi = MultiChain(a=lambda x: calls.append(x) or x + 1, b=stage(flaky, store=True), c=lambda b: b * 10)
+    multi = multi.using(journal=journal)
+    with pytest.raises(ChainError) as caught:
+        multi.run(x=1)
+    run = caught.value.run
+    assert journal.run(run).status is RunStatus.FAILED
+    assert {path: cell.status for path, cell in journal.cells(run).items()} == {
+        "a": CellStatus.DONE,
+        "b": CellStatus.FAILED,
+        "c": CellStatus.SKIPPED,
+    }
+    assert journal.cells(run)["b"].error == "OSError: not now"
+    flaky.broken = False
+    assert multi.resume(run[:6]) == {"a": 2, "b": 3, "c": 30}
+    assert calls == [1]
+    assert journal.run(run).status is RunStatus.DONE
+
+
+def test_items_that_finished_are_kept_item_by_item(journal):
+    done, broken = [], [5]
+
+    def work(x):
+        if x in broken:
+            raise OSError("not now")
+        done.append(x)
+        return x * 2
+
+    multi = MultiChain(out=Map(work, limit=1)).using(journal=journal)
+    with pytest.raises(ChainError) as caught:
+        multi.run(x=list(range(10)))
+    assert done == list(range(5))
+    broken.clear()
+    events = list(multi.resume_events(caught.value.run))
+    assert events[-1].outputs == {"out": [x * 2 for x in range(10)]}
+    assert done == list(range(10))
+    assert [event.kept for event in events if isinstance(event, Item)] == [True] * 5 + [False] * 5
+
+
+def test_a_stage_that_is_no_longer_what_it_was_runs_again(journal):
+    before = MultiChain(a=lambda x: x + 1, b=lambda a: a * 10).using(journal=journal, run_id="r")
+    before.run(x=1)
+    after = MultiChain(a=lambda x: x + 1, b=lambda a: a * 100).using(journal=journal)
+    events = list(after.resume_events("r"))
+    assert (kept(events), ran(events)) == (["a"], ["b"])
+    assert events[-1].outputs == {"a": 2, "b": 200}
+
+
+def test_a_value_of_any_encodable_type_comes_back_as_it_was(journal):
+    from decimal import Decimal
+    from uuid import UUID
+
+    from langchain_core.documents import Document
+    from langchain_core.messages import AIMessage
+
+    from ziggurat.picture import Picture
+
+    values = [
+        (1, {2}, b"x" * 5000),
+        {"a": Decimal("1.5"), 2: UUID(int=3)},
+        [Document("text", metadata={"line": 3}), AIMessage("hi")],
+        Picture(b"\x89PNG" * 4000, "png", 10, 10, "p", "diagram", "s", "<svg/>", {}),
+    ]
+    multi = MultiChain(a=lambda: values, out=Map(lambda a: a, each="a")).using(journal=journal, run_id="r")
+    first = multi.run()
+    again = multi.resume("r")
+    assert repr(first) == repr(again)
+    assert [type(one) for one in again["out"]] == [tuple, dict, list, Picture]
+
+
+def test_kept_failures_of_a_map_survive(journal):
+    def work(x):
+        if x == 1:
+            raise ValueError("no")
+        return x
+
+    multi = MultiChain(out=Map(work, on_error="keep"), n=lambda out: len(out.ok)).using(journal=journal, run_id="r")
+    assert multi.run(x=[0, 1, 2])["n"] == 2
+    assert multi.resume("r")["out"].failures[1].message == "no"
+
+
+def test_what_can_never_be_written_down_is_said_before_anything_starts(journal):
+    started = []
+
+    def line(x) -> socket.socket:
+        started.append(x)
+
+    with pytest.raises(ValueNotStorable, match="stage 'line' returns"):
+        MultiChain(line=line).using(journal=journal).run(x=1)
+    with pytest.raises(ValueNotStorable, match="input 'x'"):
+        MultiChain(a=lambda x: 1).using(journal=journal).run(x=threading.Lock())
+    assert not started
+    assert journal.runs() == []
+
+
+def test_an_output_that_cannot_be_written_fails_its_stage_and_the_fix_works(journal):
+    with pytest.raises(ChainError, match="'a' cannot be written to the journal"):
+        MultiChain(a=lambda x: threading.Lock()).using(journal=journal).run(x=1)
+    multi = MultiChain(a=stage(lambda x: open, store=False), b=lambda x: x).using(journal=journal, run_id="r")
+    multi.run(x=1)
+    assert kept(list(multi.resume_events("r"))) == ["b"]
+
+
+def test_without_a_journal_there_is_nothing_to_resume():
+    with pytest.raises(InputError, match="nothing to resume"):
+        MultiChain(a=lambda x: x).resume("r")
+
+
+def test_an_unknown_run_is_named(journal):
+    with pytest.raises(RunNotFound, match="'nope'"):
+        MultiChain(a=lambda x: x).using(journal=journal).resume("nope")
+
+
+def test_a_setting_that_does_not_exist_is_refused():
+    with pytest.raises(InputError, match="did you mean 'journal'"):
+        MultiChain(a=lambda x: x).using(jurnal="x")
+
+
+def test_a_cache_is_shared_between_runs_and_chains():
+    calls, cache = [], Cache()
+
+    def slow(x):
+        calls.append(x)
+        return x + 1
+
+    one = MultiChain(a=slow, b=lambda a: a).using(cache=cache)
+    other = MultiChain(first=given(slow, x=ref("given_x"))).using(cache=cache)
+    assert one.run(x=1) == one.run(x=1) == {"a": 2, "b": 2}
+    assert one.run(x=2)["a"] == 3
+    assert calls == [1, 2]
+    events = list(one.events(x=1))
+    assert [event.source for event in events if isinstance(event, StageCached)] == ["cache", "cache"]
+    other.run(given_x=1)
+    assert calls == [1, 2, 1], "a stage that is given its input otherwise is another stage"
+
+
+def test_the_order_of_a_mapping_is_not_part_of_a_key():
+    calls = []
+    multi = MultiChain(a=lambda x: calls.append(1) or 1).using(cache=True)
+    multi.run(x={"p": 1, "q": {2, 3}})
+    multi.run(x={"q": {3, 2}, "p": 1})
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize("policy", [{"cache": False}, {"effect": True}])
+def test_what_must_not_be_cached_is_not(policy):
+    calls = []
+    multi = MultiChain(a=stage(lambda x: calls.append(x) or x, **policy)).using(cache=True)
+    multi.run(x=1)
+    multi.run(x=1)
+    assert len(calls) == 2
+
+
+def test_a_fallback_is_not_cached():
+    flaky = Flaky()
+    multi = MultiChain(b=stage(flaky, fallback=value("none"), cache=True)).using(cache=True)
+    assert multi.run(a=1) == {"b": "none"}
+    flaky.broken = False
+    assert multi.run(a=1) == {"b": 2}
+
+
+def test_what_cannot_be_told_apart_is_not_cached_unless_asked():
+    lock, calls = threading.Lock(), []
+
+    def guarded(x):
+        with lock:
+            calls.append(x)
+        return x
+
+    plain = MultiChain(a=guarded).using(cache=True)
+    plain.run(x=1)
+    plain.run(x=1)
+    assert len(calls) == 2
+    asked = MultiChain(a=stage(guarded, cache=True)).using(cache=True)
+    asked.run(x=1)
+    asked.run(x=1)
+    assert len(calls) == 3
+
+
+def test_a_replay_swaps_a_stage_and_keeps_the_rest(journal):
+    multi = MultiChain(
+        found=lambda question: [question],
+        answer=lambda found: f"short {found[0]}",
+        loud=lambda answer: answer.upper(),
+        count=given(len_of, things=ref("found")),
+    ).using(journal=journal, run_id="r")
+    multi.run(question="q")
+    replay = multi.replay("r", swap={"answer": lambda found: f"long {found[0]}"})
+    assert replay.outputs == {"found": ["q"], "answer": "long q", "loud": "LONG Q", "count": 1}
+    assert [(one.path, one.before, one.after) for one in replay.differing] == [
+        ("answer", "short q", "long q"),
+        ("loud", "SHORT Q", "LONG Q"),
+    ]
+    assert [one.path for one in replay.changes if not one.ran] == ["found", "count"]
+    assert journal.run(replay.run).replay_of == "r"
+    assert journal.run("r").status is RunStatus.DONE
+
+
+def test_a_replay_never_acts_on_the_world(journal):
+    acts = []
+    multi = MultiChain(
+        text=lambda x: f"text {x}", send=stage(lambda text: acts.append(text) or f"sent {text}", effect=True)
+    ).using(journal=journal, run_id="r")
+    multi.run(x=1)
+    replay = multi.replay("r", swap={"text": lambda x: "other"})
+    assert acts == ["text 1"]
+    assert replay.outputs == {"text": "other", "send": "sent text 1"}
+
+
+def test_a_stage_to_swap_must_be_there(journal):
+    multi = MultiChain(answer=lambda x: x).using(journal=journal, run_id="r")
+    multi.run(x=1)
+    with pytest.raises(InputError, match="did you mean 'answer'"):
+        multi.replay("r", swap={"anser": lambda x: x})
+
+
+def len_of(things):
+    return len(things)
+
+
+def scaled(x, factor):
+    return x * factor
+
+
+def test_why_says_what_differs_from_the_nearest_earlier_run(journal):
+    def chain(run, factor):
+        return MultiChain(a=lambda x: x, b=given(scaled, x=ref("a"), factor=value(factor))).using(
+            journal=journal, run_id=run
+        )
+
+    chain("r1", 2).run(x=1)
+    chain("r2", 3).run(x=1)
+    chain("r3", 3).run(x=5)
+    chain("r4", 3).run(x=5)
+    assert chain("r1", 2).why("r1", "b").earlier is None
+    why = chain("r2", 3).why("r2", "b")
+    assert why.earlier == "r1"
+    assert [reason.partition(" changed")[0] for reason in why.reasons] == ["given factor"]
+    assert chain("r3", 3).why("r3", "b").reasons == ("the input 'x' has another value",)
+    assert "it is what it was in r3" in str(chain("r4", 3).why("r4", "b"))
+    with pytest.raises(RunNotFound, match="no stage 'c'"):
+        chain("r4", 3).why("r4", "c")
+
+
+def test_a_chain_with_another_code_says_so(journal):
+    MultiChain(a=lambda x: x + 1).using(journal=journal, run_id="r1").run(x=1)
+    changed = MultiChain(a=lambda x: x + 2).using(journal=journal, run_id="r2")
+    changed.run(x=1)
+    assert [reason.partition(" ")[0] for reason in changed.why("r2", "a").reasons] == ["code"]
+
+
+def test_a_cancelled_run_is_written_down_as_such_and_can_go_on(journal):
+    import asyncio
+
+    begun = asyncio.Event()
+
+    async def slow(a):
+        begun.set()
+        await asyncio.sleep(30 if slow.first else 0)
+        return a
+
+    slow.first = True
+    multi = MultiChain(a=lambda x: x, b=slow).using(journal=journal, run_id="r")
+
+    async def main():
+        task = asyncio.create_task(multi.arun(x=1))
+        await asyncio.wait_for(begun.wait(), 5)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    assert journal.run("r").status is RunStatus.CANCELLED
+    slow.first = False
+    assert multi.resume("r") == {"a": 1, "b": 1}
+
+
+def test_a_finished_runs_usage_and_cost_are_on_record(journal):
+    from ziggurat import LLM
+    from ziggurat.chain.budget import Budget
+    from ziggurat.testing import FakeChat
+
+    multi = MultiChain(a=LLM("{x}", FakeChat(responses=["one two"]))).using(
+        journal=journal, run_id="r", budget=Budget(calls=5)
+    )
+    multi.run(x="hello")
+    record = journal.run("r")
+    assert (record.usage.calls, record.cost) == (1, "0")
+    assert journal.cells("r")["a"].usage.calls == 1
