@@ -74,7 +74,7 @@ def of_call(call: Call) -> object:
 
 AWKWARD = st.one_of(
     st.text(max_size=30),
-    st.lists(st.sampled_from(list("ab {}$#:-'\"|>&*!%@`\\\n\t,[]?~") + ["true", "null", "on", "1e3", "é中😀", "\r", "\u2028", "\x07"])).map("".join),
+    st.lists(st.sampled_from([*"ab {}$#:-'\"|>&*!%@`\\\n\t,[]?~", "true", "null", "on", "1e3", "é中😀", "\r", "\u2028", "\x07"])).map("".join),
     st.sampled_from(["", " ", "\n", "a\nb", " a\n", "a \nb\n", "\n a", "no", "off", "=", "<<", "0o17", "012", "1:30", "2020-01-01", "-", "- a", "? b", "$", "$$", "$x", "{{}}", "...", "---", "+.inf", ".nan", "0x1F", "#", "a: b", "~"]),
 )  # fmt: skip
 ROOTS = st.sampled_from(["a", "b", "x", "some-input"])
@@ -172,12 +172,12 @@ def wrapped(draw, inside):
                 draw(st.sampled_from(names)),
                 limit=draw(st.sampled_from([16, 3])),
                 on_error=draw(st.sampled_from(["raise", "keep"])),
-            )  # fmt: skip
+            )
         )
     elif kind == "branch":
         one = as_stage(Branch(draw(CONDITIONS), one, draw(st.none() | inside)))
     elif kind == "switch":
-        cases = {case: one for case in draw(st.lists(SCALARS, min_size=1, max_size=3))}
+        cases = dict.fromkeys(draw(st.lists(SCALARS, min_size=1, max_size=3)), one)
         one = as_stage(Branch.on(draw(st.sampled_from(["a", "x.kind"])), cases, draw(st.none() | inside)))
     elif kind == "repeat" and names:
         target = one.call.target

@@ -193,6 +193,8 @@ class RunFinished(_Base):
         return self.error is None
 
 
-Event = (
-    StageStarted | Token | Item | StageFinished | StageCached | StageRetried | StageFailed | StageSkipped | RunFinished
-)
+StageEvent = StageStarted | Token | Item | StageFinished | StageCached | StageRetried | StageFailed | StageSkipped
+"""What happens to a stage."""
+
+Event = StageEvent | RunFinished
+"""What happens in a run."""

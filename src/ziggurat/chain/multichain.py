@@ -7,38 +7,34 @@ decided here about order (`plan`), calling (`runner`) or checking (`wiring`).
 from __future__ import annotations
 
 import copy
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import fields, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from langchain_core.runnables import Runnable, RunnableConfig
-
 from ziggurat.chain.adapt import as_stage
 from ziggurat.chain.callbacks import Surroundings
+from ziggurat.chain.calling import in_thread
 from ziggurat.chain.events import Event
 from ziggurat.chain.explain import Explanation, explain
 from ziggurat.chain.portal import iterate_sync, run_sync
 from ziggurat.chain.program import Program
 from ziggurat.chain.replay import Replay, Why, compare, why
-from ziggurat.chain.session import Session, inputs_of
+from ziggurat.chain.session import Session, recorded
 from ziggurat.chain.settings import Settings
 from ziggurat.chain.stage import Call, CallKind, Param, Stage
-from ziggurat.chain.streaming import StreamMode, check_modes, pieces, read
+from ziggurat.chain.streaming import read
+from ziggurat.chain.surface import Inputs, RunnableChain
 from ziggurat.chain.wiring import RunInput, Wiring, wire
 from ziggurat.errors import InputError
 from ziggurat.suggest import did_you_mean
 
 if TYPE_CHECKING:
-    from langchain_core.callbacks import AsyncCallbackManagerForChainRun
-
     from ziggurat.chain.journal import Journal
 
-Inputs = Mapping[str, Any]
 
-
-class MultiChain(Runnable[Inputs, dict[str, Any]]):
+class MultiChain(RunnableChain):
     """Named stages, wired by their inputs' names and run as one.
 
     A stage starts the moment its own inputs are there. A parameter named like another stage is fed
@@ -164,7 +160,7 @@ class MultiChain(Runnable[Inputs, dict[str, Any]]):
         """`run`, without blocking."""
         return await Session(self, {**(inputs or {}), **more}, self._settings).execute()
 
-    def events(self, inputs: Inputs | None = None, /, **more: Any) -> Iterator[Event]:
+    def events(self, inputs: Inputs | None = None, /, **more: Any) -> Generator[Event, None, None]:
         """Run the chain and yield what happens, ending with `RunFinished`; see `aevents`."""
         return iterate_sync(self.aevents(inputs, **more))
 
@@ -203,15 +199,15 @@ class MultiChain(Runnable[Inputs, dict[str, Any]]):
                 ``on_effect`` of `using` decides.
             ChainError: If a stage failed.
         """
-        return await self._resumed(run)().execute()
+        return await (await self._resumed(run))().execute()
 
     async def aresume_events(self, run: str) -> AsyncIterator[Event]:
         """`aresume`, yielding what happens."""
-        async with aclosing(read(self._resumed(run))) as events:
+        async with aclosing(read(await self._resumed(run))) as events:
             async for event in events:
                 yield event
 
-    def resume_events(self, run: str) -> Iterator[Event]:
+    def resume_events(self, run: str) -> Generator[Event, None, None]:
         """`resume`, yielding what happens."""
         return iterate_sync(self.aresume_events(run))
 
@@ -240,13 +236,11 @@ class MultiChain(Runnable[Inputs, dict[str, Any]]):
             ChainError: If a stage failed.
         """
         journal = self._journal("replay")
-        record = journal.run(run)
         chain = self._swapped(swap or {})
-        session = Session(
-            chain, inputs_of(record, journal), replace(self._settings, run_id=None), earlier=record, replay=True
-        )
+        record, inputs = await recorded(journal, run)
+        session = Session(chain, inputs, replace(self._settings, run_id=None), earlier=record, replay=True)
         outputs = await session.execute()
-        return compare(journal, record.id, session.run_id, outputs, self._settings.prices)
+        return await in_thread(lambda: compare(journal, record.id, session.run_id, outputs, self._settings.prices))
 
     def explain(self, inputs: Inputs | None = None, /, **more: Any) -> Explanation:
         """What a run would do, without running anything: stages, cache hits, bounds on calls, tokens, cost.
@@ -271,10 +265,9 @@ class MultiChain(Runnable[Inputs, dict[str, Any]]):
     def _session(self, inputs: Inputs, surroundings: Surroundings | None = None) -> Callable[..., Session]:
         return partial(Session, self, inputs, self._settings, surroundings=surroundings)
 
-    def _resumed(self, run: str) -> Callable[..., Session]:
-        journal = self._journal("resume")
-        record = journal.run(run)
-        return partial(Session, self, inputs_of(record, journal), self._settings, earlier=record)
+    async def _resumed(self, run: str) -> Callable[..., Session]:
+        record, inputs = await recorded(self._journal("resume"), run)
+        return partial(Session, self, inputs, self._settings, earlier=record)
 
     def _journal(self, purpose: str) -> Journal:
         if self._settings.journal is None:
@@ -299,92 +292,6 @@ class MultiChain(Runnable[Inputs, dict[str, Any]]):
         chain._program = Program(chain.wiring)  # noqa: SLF001 (a copy of itself)
         return chain
 
-    # -- as a LangChain Runnable -----------------------------------------------------------------
-
-    def invoke(self, input: Inputs, config: RunnableConfig | None = None, **kwargs: Any) -> dict[str, Any]:  # noqa: A002 (LangChain's name)
-        """Run the chain under a LangChain configuration; returns the outputs by stage."""
-        return run_sync(self.ainvoke(input, config, **kwargs))
-
-    async def ainvoke(self, input: Inputs, config: RunnableConfig | None = None, **kwargs: Any) -> dict[str, Any]:  # noqa: A002 (LangChain's name)
-        """`invoke`, without blocking."""
-        return await self._acall_with_config(self._traced, {**_mapping(input), **kwargs}, config)
-
-    def batch(
-        self,
-        inputs: list[Inputs],
-        config: RunnableConfig | list[RunnableConfig] | None = None,
-        *,
-        return_exceptions: bool = False,
-        **kwargs: Any,
-    ) -> list[dict[str, Any]]:
-        """Run the chain over many inputs at once, in order; ``max_concurrency`` of the config bounds it."""
-        return run_sync(self.abatch(inputs, config, return_exceptions=return_exceptions, **kwargs))
-
-    def stream(
-        self,
-        input: Inputs,  # noqa: A002 (LangChain's name)
-        config: RunnableConfig | None = None,
-        *,
-        stream_mode: StreamMode | Sequence[StreamMode] | None = None,
-        **kwargs: Any,
-    ) -> Iterator[Any]:
-        """Pieces of outputs by stage, as they are made; their sum is what `invoke` returns. See `astream`."""
-        return iterate_sync(self.astream(input, config, stream_mode=stream_mode, **kwargs))
-
-    async def astream(
-        self,
-        input: Inputs,  # noqa: A002 (LangChain's name)
-        config: RunnableConfig | None = None,
-        *,
-        stream_mode: StreamMode | Sequence[StreamMode] | None = None,
-        **kwargs: Any,
-    ) -> AsyncIterator[Any]:
-        """Stream a run.
-
-        Args:
-            input: As for `invoke`.
-            config: The LangChain configuration.
-            stream_mode: What to yield. None: pieces of outputs by stage, which add up. As LangGraph has
-                them: ``updates``, each finished stage's output by stage; ``values``, all outputs so far
-                whenever a stage finished; ``messages``, pieces of text, each with where it comes from;
-                ``events``, our typed events. Several modes yield pairs of mode and piece.
-            kwargs: Further inputs by name.
-
-        Raises:
-            ChainError: If a stage failed, after the pieces of everything that did not.
-            InputError: If there is no such mode.
-        """
-        check_modes(stream_mode)
-
-        async def once() -> AsyncIterator[Inputs]:
-            yield {**_mapping(input), **kwargs}
-
-        work = partial(self._pieces, stream_mode=stream_mode) if stream_mode is not None else self._pieces
-        traced = cast("AsyncGenerator[Any, None]", self._atransform_stream_with_config(once(), work, config))
-        async with aclosing(traced) as stream:
-            async for piece in stream:
-                yield piece
-
-    async def _traced(
-        self, inputs: Inputs, run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig
-    ) -> dict[str, Any]:
-        return await self._session(inputs, Surroundings(config, run_manager))().execute()
-
-    async def _pieces(
-        self,
-        inputs: AsyncIterator[Inputs],
-        run_manager: AsyncCallbackManagerForChainRun,
-        config: RunnableConfig,
-        *,
-        stream_mode: StreamMode | Sequence[StreamMode] | None = None,
-    ) -> AsyncIterator[Any]:
-        returned = frozenset(self.wiring.names[position] for position in self.wiring.outputs)
-        async for given in inputs:
-            session = self._session(given, Surroundings(config, run_manager))
-            async with aclosing(read(session, raise_at_end=True)) as events:
-                async for piece in pieces(events, returned, stream_mode):
-                    yield piece
-
 
 def _named(chains: Iterable[Any]) -> Iterator[tuple[str, Stage]]:
     for position, one in enumerate(chains):
@@ -395,12 +302,3 @@ def _named(chains: Iterable[Any]) -> Iterator[tuple[str, Stage]]:
             )
         stage = as_stage(one["chain"])
         yield str(one["name"]), stage.with_given(cast("Mapping[str, Any]", one.get("given", {})))
-
-
-def _mapping(given: object) -> Inputs:
-    if isinstance(given, Mapping):
-        return given
-    raise InputError(
-        f"A chain is invoked with a mapping of inputs by name, not with {type(given).__name__}.",
-        fix='for example chain.invoke({"question": "..."})',
-    )

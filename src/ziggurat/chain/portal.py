@@ -11,8 +11,9 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Generator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -59,7 +60,7 @@ def run_sync(coroutine: Coroutine[Any, Any, T]) -> T:
         raise
 
 
-def iterate_sync(source: AsyncIterator[T]) -> Iterator[T]:
+def iterate_sync(source: AsyncIterator[T]) -> Generator[T, None, None]:
     """Read an asynchronous iterator from synchronous code, closing it however the reading ends."""
     try:
         while (item := run_sync(_next(source))) is not _END:
@@ -67,7 +68,8 @@ def iterate_sync(source: AsyncIterator[T]) -> Iterator[T]:
     finally:
         close = getattr(source, "aclose", None)
         if close is not None:
-            run_sync(close())
+            with suppress(RuntimeError):  # the collector of garbage may be closing it already
+                run_sync(close())
 
 
 async def _next(source: AsyncIterator[T]) -> Any:

@@ -291,6 +291,15 @@ async def _shielded(journal: Journal, work: Callable[[], Any]) -> None:
         await asyncio.shield(asyncio.ensure_future(in_thread(work)))
 
 
-def inputs_of(record: RunRecord, journal: Journal) -> dict[str, Any]:
-    """What a recorded run was given."""
-    return dict(decode(record.inputs, blob=journal.blob))
+async def recorded(journal: Journal, run: str) -> tuple[RunRecord, dict[str, Any]]:
+    """A recorded run, by its id or an unambiguous beginning of it, and what it was given.
+
+    Raises:
+        RunNotFound: If the journal has no such run.
+    """
+
+    def read() -> tuple[RunRecord, dict[str, Any]]:
+        record = journal.run(run)
+        return record, dict(decode(record.inputs, blob=journal.blob))
+
+    return await _do(journal, read)

@@ -7,7 +7,8 @@ file or a pipe each stage is one line when it ends.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,10 @@ from rich.tree import Tree
 
 from ziggurat.chain.events import (
     Event,
+    Item,
     RunFinished,
+    StageCached,
+    StageEvent,
     StageFailed,
     StageFinished,
     StageRetried,
@@ -35,8 +39,8 @@ from ziggurat.picture import Picture
 from ziggurat.stages.answer import Answer
 
 _SHOWN_TEXT = 70
-_MARKS = {"waiting": "·", "running": "▸", "done": "✓", "failed": "✗", "skipped": "-"}
-_STYLES = {"waiting": "dim", "running": "cyan", "done": "green", "failed": "red", "skipped": "yellow"}
+_MARKS = {"waiting": "·", "running": "▸", "done": "✓", "kept": "=", "failed": "✗", "skipped": "-"}
+_STYLES = {"waiting": "dim", "running": "cyan", "done": "green", "kept": "green", "failed": "red", "skipped": "yellow"}
 
 
 @dataclass(slots=True)
@@ -48,15 +52,31 @@ class _Row:
     seconds: float = 0.0
     usage: Usage = NO_USAGE
     note: str = ""
+    done: int = 0
+    failed: int = 0
+    total: int | None = None
+
+    @property
+    def items(self) -> str:
+        """How far a map or a repeat has come."""
+        if not self.done:
+            return ""
+        of = "" if self.total is None else f"/{self.total}"
+        failed = f", {self.failed} failed" if self.failed else ""
+        return f"{self.done}{of}{failed}  "
 
 
 @dataclass(slots=True)
 class RunView:
     """The state of a run, gathered from its events.
 
+    Stages of chains inside the chain have rows of their own; what happens inside a map or a repeat is
+    gathered in its one row, however many items there are.
+
     Attributes:
         title: The first line of the tree.
-        rows: The stages in order.
+        rows: The stages by path, in order.
+        usage: What the run used.
     """
 
     title: str
@@ -66,42 +86,71 @@ class RunView:
     def take(self, event: Event) -> None:
         """Note what happened."""
         match event:
-            case StageStarted():
-                self.rows[event.stage] = _Row("running", began=time.perf_counter())
-            case Token():
-                row = self.rows[event.stage]
-                row.note = (row.note + event.text)[-_SHOWN_TEXT:]
-            case StageRetried():
-                self.rows[event.stage].note = f"attempt {event.attempt} failed, again in {event.wait:.1f} s"
-            case StageFinished():
-                note = "fallback: " if event.fell_back else ""
-                self.rows[event.stage] = _Row(
-                    "done", seconds=event.seconds, usage=event.usage, note=note + summary(event.output)
-                )
-            case StageFailed():
-                self.rows[event.stage] = _Row("failed", seconds=event.seconds, note=str(event.error).partition("\n")[0])
-            case StageSkipped():
-                self.rows[event.stage] = _Row("skipped", note=f"{event.cause} failed")
             case RunFinished():
                 self.usage = event.usage
+            case Token():
+                row = self._row(event)
+                row.note = (row.note + event.text)[-_SHOWN_TEXT:]
+            case Item():
+                self._take_item(event)
+            case StageRetried():
+                self._row(event).note = f"attempt {event.attempt} failed, again in {event.wait:.1f} s"
+            case _ if is_gathered(event):
+                pass
+            case StageStarted():
+                self.rows[event.path] = _Row("running", began=time.perf_counter())
+            case StageFinished():
+                note = "fallback: " if event.fell_back else ""
+                self._end(event, "done", note + summary(event.output), event.seconds, event.usage)
+            case StageCached():
+                self._end(event, "kept", f"from the {event.source}: {summary(event.output)}")
+            case StageFailed():
+                self._end(event, "failed", str(event.error).partition("\n")[0], event.seconds, event.usage)
+            case StageSkipped():
+                self._end(event, "skipped", f"{event.cause} failed")
+
+    def _row(self, event: StageEvent) -> _Row:
+        return self.rows.setdefault(event.path.partition("[")[0], _Row("running", began=time.perf_counter()))
+
+    def _take_item(self, event: Item) -> None:
+        if "[" in event.path.rpartition("[")[0]:
+            return  # an item of an item: its map is inside another, whose row counts only its own
+        row = self._row(event)
+        row.done, row.total = row.done + 1, event.total
+        row.failed += event.error is not None
+        row.note = summary(event.output) if event.error is None else str(event.error).partition("\n")[0]
+
+    def _end(self, event: StageEvent, state: str, note: str, seconds: float = 0.0, usage: Usage = NO_USAGE) -> None:
+        before = self.rows.get(event.path, _Row())
+        self.rows[event.path] = _Row(
+            state, seconds=seconds, usage=usage, note=note, done=before.done, failed=before.failed, total=before.total
+        )
 
     def __rich__(self) -> Tree:
         tree = Tree(f"[bold]{escape(self.title)}[/]", guide_style="dim")
-        for name in self.rows:
-            tree.add(self.line(name))
+        branches = {"": tree}
+        for path in self.rows:
+            parent = branches.get(path.rpartition("/")[0], tree)
+            branches[path] = parent.add(self.line(path))
         return tree
 
-    def line(self, name: str) -> Text:
-        """One stage: mark, name, seconds, tokens, a glimpse of its output."""
-        row = self.rows[name]
+    def line(self, path: str) -> Text:
+        """One stage: mark, name, seconds, tokens, items, a glimpse of its output."""
+        row = self.rows[path]
         seconds = time.perf_counter() - row.began if row.state == "running" else row.seconds
         tokens = f"{row.usage.total_tokens:5d} tokens" if row.usage.calls else " " * 12
-        timing = "" if row.state in ("waiting", "skipped") else f"{seconds:6.1f} s  {tokens}"
-        line = Text(f"{_MARKS[row.state]} {name:18}", style=_STYLES[row.state])
+        timing = "" if row.state in ("waiting", "skipped", "kept") else f"{seconds:6.1f} s  {tokens}"
+        line = Text(f"{_MARKS[row.state]} {path.rpartition('/')[2]:18}", style=_STYLES[row.state])
         line.append(f" {timing}", style="dim")
-        line.append(f"  {' '.join(row.note.split())[:_SHOWN_TEXT]}", style="default")
+        line.append(f"  {row.items}", style="cyan")
+        line.append(" ".join(row.note.split())[:_SHOWN_TEXT], style="default")
         line.no_wrap, line.overflow = True, "ellipsis"
         return line
+
+
+def is_gathered(event: StageEvent) -> bool:
+    """Whether something happened inside a map or a repeat, whose row stands for all of it."""
+    return "[" in event.path
 
 
 def watch(chain: MultiChain, inputs: Mapping[str, Any], console: Console, title: str) -> dict[str, Any]:
@@ -110,13 +159,25 @@ def watch(chain: MultiChain, inputs: Mapping[str, Any], console: Console, title:
     Raises:
         ChainError: If a stage failed, after the tree has shown everything else.
     """
+    return watch_events(chain.events(inputs), chain, console, title)
+
+
+def watch_events(
+    events: Generator[Event, None, None], chain: MultiChain, console: Console, title: str
+) -> dict[str, Any]:
+    """Show a run's events as they come; returns the outputs by stage.
+
+    Raises:
+        ChainError: If a stage failed, after the tree has shown everything else.
+    """
     view = RunView(title, {name: _Row() for name in chain.stages})
     outputs: dict[str, Any] = {}
-    for event in _shown(chain.events(inputs), view, console):
-        if isinstance(event, RunFinished):
-            if event.error is not None:
-                raise event.error
-            outputs = event.outputs
+    with closing(events):
+        for event in _shown(events, view, console):
+            if isinstance(event, RunFinished):
+                if event.error is not None:
+                    raise event.error
+                outputs = event.outputs
     return outputs
 
 
@@ -130,8 +191,8 @@ def _shown(events: Iterator[Event], view: RunView, console: Console) -> Iterator
     console.print(view.title)
     for event in events:
         view.take(event)
-        if isinstance(event, StageFinished | StageFailed | StageSkipped):
-            console.print(view.line(event.stage), soft_wrap=True)
+        if isinstance(event, StageFinished | StageFailed | StageSkipped | StageCached) and not is_gathered(event):
+            console.print(view.line(event.path), soft_wrap=True)
         yield event
 
 

@@ -58,8 +58,12 @@ class PostgresEngine:
         self._made = 0
         self._claims: dict[str, _Claim] = {}
         self._connection: psycopg.Connection[Row] | None = None
-        with self._lock, self._translated():
-            self._migrate(create=create)
+        try:
+            with self._lock, self._translated():
+                self._migrate(create=create)
+        except BaseException:
+            self.close()
+            raise
 
     # -- statements ---------------------------------------------------------------------------------------------------
 
@@ -157,7 +161,11 @@ class PostgresEngine:
         connection: psycopg.Connection[Row] = self._psycopg.connect(
             self._address, autocommit=True, connect_timeout=_CONNECT_SECONDS, application_name="ziggurat"
         )
-        connection.execute(f"SET search_path TO {_SCHEMA}")
+        try:
+            connection.execute(f"SET search_path TO {_SCHEMA}")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def _migrate(self, *, create: bool) -> None:
@@ -246,7 +254,8 @@ class _Claim:
         """Give the run up; doing so twice is harmless."""
         self.released = True
         with suppress(Exception):  # a connection that died has given it up already
-            self._connection.close()
+            self._connection.execute("SELECT pg_advisory_unlock_all()")  # closing alone takes effect a moment later
+        self._connection.close()
 
     def __enter__(self) -> Self:
         return self

@@ -14,10 +14,9 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from ziggurat.chain.spec.folder import Folder
-from ziggurat.chain.spec.forms import said
 from ziggurat.chain.spec.keys import RetryKeys, StageKeys, problems, unknown
 from ziggurat.chain.spec.registry import Here
-from ziggurat.chain.spec.text import Document, Findings, KeyPath
+from ziggurat.chain.spec.text import Document, Findings, KeyPath, said
 from ziggurat.errors import WiringError, ZigguratError
 
 _Model = TypeVar("_Model", bound=BaseModel)

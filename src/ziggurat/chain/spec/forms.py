@@ -16,7 +16,7 @@ from ziggurat import errors
 from ziggurat.chain.condition import Condition, condition
 from ziggurat.chain.spec.keys import RetryKeys, StageKeys
 from ziggurat.chain.stage import PLAIN, Binding, Policy, Ref, Retry, Template, Value, bind, ref
-from ziggurat.errors import InputError, ZigguratError
+from ziggurat.errors import InputError
 from ziggurat.suggest import did_you_mean
 
 _SIGN = "$"
@@ -177,11 +177,3 @@ def _write_retry(retry: Retry | None) -> Any:
             raise InputError(f"retry names {', '.join(unnamed)}, and a file can only name Python's own exceptions")
         written["errors"] = [one.__name__ for one in retry.on]
     return written
-
-
-def said(error: Exception) -> str:
-    """An error in one line, with what can be done."""
-    if isinstance(error, ZigguratError):
-        what = error.what.rstrip(".")
-        return f"{what} ({error.fix})" if error.fix else what
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"

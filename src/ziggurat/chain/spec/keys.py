@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 
-from ziggurat.chain.spec.text import KeyPath
+from ziggurat.chain.spec.text import KeyPath, said
+from ziggurat.errors import ZigguratError
 from ziggurat.suggest import did_you_mean
 
 FORMAT = 1
@@ -35,6 +36,23 @@ Stages = Annotated[
             "additionalProperties": STAGE,
             "propertyNames": {"pattern": "^[A-Za-z][A-Za-z0-9_-]*$"},
             "minProperties": 1,
+        }
+    ),
+]
+Fallback = Annotated[
+    Any,
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": ["string", "number", "boolean", "null", "array"]},
+                {
+                    "type": "object",
+                    "properties": {"value": {"description": "a constant of any kind"}},
+                    "required": ["value"],
+                    "additionalProperties": False,
+                },
+                STAGE,
+            ]
         }
     ),
 ]
@@ -113,7 +131,7 @@ class StageKeys(_Keys):
     carry: dict[str, str] | None = Field(None, description="Inputs of the next time, from this time's output.")
     retry: AtLeastOne | RetryKeys | None = Field(None, description="Attempts in all, or more about it.")
     timeout: Seconds | None = Field(None, description="Seconds for one attempt.")
-    fallback: Any = Field(
+    fallback: Fallback = Field(
         None,
         description="When the last attempt failed: a constant, a stage (uses: ...), or {value: a mapping}.",
     )
@@ -132,26 +150,26 @@ POLICY = ("retry", "timeout", "fallback", "limit", "cache", "effect", "store")
 def problems(error: ValidationError, data: Any, known: Iterable[str] = ()) -> list[tuple[KeyPath, str]]:
     """What pydantic found, by the place in the data: one line for each place, the deepest only."""
     known = list(known)
-    found: dict[KeyPath, list[str]] = {}
+    found: dict[KeyPath, dict[str, bool]] = {}
     for one in error.errors(include_url=False):
-        path = _place(one["loc"], data, missing=one["type"] in ("extra_forbidden", "missing"))
-        match one["type"]:
-            case "extra_forbidden":
-                text = unknown(path[-1], known)
-            case "missing":
-                text = "this is needed"
-            case _:
-                text = (
-                    one["msg"]
-                    .removeprefix("Value error, ")
-                    .replace("Input should be", "this should be")
-                    .partition("\n")[0]
-                )
-        texts = found.setdefault(path, [])
-        if text not in texts:
-            texts.append(text)
+        kind, reason = one["type"], one.get("ctx", {}).get("error")
+        path = _place(one["loc"], data, missing=kind in ("extra_forbidden", "missing"))
+        if kind == "extra_forbidden":
+            text = unknown(path[-1], known)
+        elif kind == "missing":
+            text = "this is needed"
+        elif isinstance(reason, ZigguratError):
+            text = said(reason)
+        else:
+            text = one["msg"].removeprefix("Value error, ").replace("Input should be", "this should be")
+        found.setdefault(path, {})[text.partition("\n")[0]] = kind.endswith("_type")
     deepest = [path for path in found if not any(other[: len(path)] == path and other != path for other in found)]
-    return [(path, " or ".join(found[path])) for path in deepest]
+    return [(path, " or ".join(_telling(found[path]))) for path in deepest]
+
+
+def _telling(texts: Mapping[str, bool]) -> list[str]:
+    """Of what is said of one place, what is about the value; what is about its type only if that is all."""
+    return [text for text, is_type in texts.items() if not is_type] or list(texts)
 
 
 def _place(loc: Iterable[Hashable], data: Any, *, missing: bool) -> KeyPath:

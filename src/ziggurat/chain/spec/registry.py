@@ -27,7 +27,7 @@ GROUP = "ziggurat.stages"
 class StageSettings(BaseModel):
     """The settings of a stage class, as a chain file says them; fields are described for editors."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class SettableStage(Protocol):

@@ -73,14 +73,17 @@ class StageReader:
         if forms == ["switch"]:
             return [], self._switch(data, path)
         name = data["uses"]
+        if not isinstance(name, str):
+            self._desk.add((*path, "uses"), f"{name!r} is no stage's name: uses: llm, for example")
+            return None, None
         own = {key: one for key, one in data.items() if key not in RESERVED}
         if name == "chain":
             fields = list(NestedChainKeys.model_fields)
             return fields, self._chain({key: one for key, one in own.items() if key in fields}, path)
         if name in self._desk.given:
             return [], self._desk.attempt((*path, "uses"), lambda: as_stage(self._desk.given[name]))
-        if not isinstance(name, str) or name not in registered():
-            self._desk.add((*path, "uses"), unknown_stage(str(name), self._desk.given))
+        if name not in registered():
+            self._desk.add((*path, "uses"), unknown_stage(name, self._desk.given))
             return None, None
         return self._registered(name, own, path)
 

@@ -14,6 +14,8 @@ from typing import Any
 
 import yaml
 
+from ziggurat.errors import ZigguratError
+
 KeyPath = tuple[Hashable, ...]
 """Keys and list positions, outermost first."""
 
@@ -73,6 +75,14 @@ class Findings:
 def shown(path: KeyPath) -> str:
     """A path as people write it: ``stages.answer.stop.0``."""
     return ".".join(str(part) for part in path)
+
+
+def said(error: Exception) -> str:
+    """An error in one line, with what can be done."""
+    if isinstance(error, ZigguratError):
+        what = error.what.rstrip(".")
+        return f"{what} ({error.fix})" if error.fix else what
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 @dataclass(slots=True)

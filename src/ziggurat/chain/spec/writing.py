@@ -19,10 +19,11 @@ from ziggurat.chain.adapt import as_stage
 from ziggurat.chain.composite import DEFAULT_LIMIT, OUTPUT, Branch, Map, Repeat
 from ziggurat.chain.multichain import MultiChain
 from ziggurat.chain.spec.folder import Folder
-from ziggurat.chain.spec.forms import plain, said, write_binding, write_condition, write_policy
+from ziggurat.chain.spec.forms import plain, write_binding, write_condition, write_policy
 from ziggurat.chain.spec.keys import FORMAT
 from ziggurat.chain.spec.layout import lay_out
 from ziggurat.chain.spec.registry import Here, name_of
+from ziggurat.chain.spec.text import said
 from ziggurat.chain.stage import Call, CallKind, Ref, Stage, Value
 from ziggurat.errors import InputError, SpecError
 
@@ -102,7 +103,7 @@ class _Writer:
             self._add(path, f"{label} is not a registered stage: give it a name in stages=")
             return {"uses": "?"}
         try:
-            settings = target.settings().model_dump(exclude_defaults=True, context=self._here)
+            settings = target.settings().model_dump(mode="json", exclude_defaults=True, context=self._here)
             return {"uses": name, **plain(settings)}
         except InputError as error:
             self._add(path, said(error))
