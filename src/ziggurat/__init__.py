@@ -11,12 +11,17 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ziggurat.chain.adapt import given, stage
+    from ziggurat.chain.budget import Budget
+    from ziggurat.chain.cache import Cache
+    from ziggurat.chain.composite import Branch, Items, Map, Repeat
+    from ziggurat.chain.journal import Journal
     from ziggurat.chain.multichain import MultiChain
     from ziggurat.chain.stage import Retry, Stage, ref, value
-    from ziggurat.errors import ChainError, InputError, WiringError, ZigguratError
+    from ziggurat.errors import BudgetExceeded, ChainError, EffectUncertain, InputError, WiringError, ZigguratError
     from ziggurat.index import VectorIndex
     from ziggurat.models import chat, embeddings, images
     from ziggurat.picture import Picture
+    from ziggurat.prices import Price, Prices
     from ziggurat.stages.answer import Answer, Citation
     from ziggurat.stages.image import ImageGeneration
     from ziggurat.stages.llm import LLM
@@ -25,13 +30,24 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Answer": "ziggurat.stages.answer",
+    "Branch": "ziggurat.chain.composite",
+    "Budget": "ziggurat.chain.budget",
+    "BudgetExceeded": "ziggurat.errors",
+    "Cache": "ziggurat.chain.cache",
     "ChainError": "ziggurat.errors",
     "Citation": "ziggurat.stages.answer",
+    "EffectUncertain": "ziggurat.errors",
     "ImageGeneration": "ziggurat.stages.image",
     "InputError": "ziggurat.errors",
+    "Items": "ziggurat.chain.composite",
+    "Journal": "ziggurat.chain.journal",
     "LLM": "ziggurat.stages.llm",
+    "Map": "ziggurat.chain.composite",
     "MultiChain": "ziggurat.chain.multichain",
     "Picture": "ziggurat.picture",
+    "Price": "ziggurat.prices",
+    "Prices": "ziggurat.prices",
+    "Repeat": "ziggurat.chain.composite",
     "RetrievalQA": "ziggurat.stages.qa",
     "Retry": "ziggurat.chain.stage",
     "SimpleChain": "ziggurat.stages.transform",
@@ -54,12 +70,23 @@ __version__ = "0.1.0"
 __all__ = [
     "LLM",
     "Answer",
+    "Branch",
+    "Budget",
+    "BudgetExceeded",
+    "Cache",
     "ChainError",
     "Citation",
+    "EffectUncertain",
     "ImageGeneration",
     "InputError",
+    "Items",
+    "Journal",
+    "Map",
     "MultiChain",
     "Picture",
+    "Price",
+    "Prices",
+    "Repeat",
     "RetrievalQA",
     "Retry",
     "SimpleChain",

@@ -248,7 +248,9 @@ class ValueNotStorable(ZigguratError, TypeError):
         type_name: Its type.
     """
 
-    def __init__(self, what: str, *, path: str = "", type_name: str = "", where: str | None = None, fix: str | None = None) -> None:
+    def __init__(
+        self, what: str, *, path: str = "", type_name: str = "", where: str | None = None, fix: str | None = None
+    ) -> None:
         super().__init__(what, where=where, fix=fix)
         self.path = path
         self.type_name = type_name

@@ -56,7 +56,10 @@ CREATE INDEX uses_hash ON uses (hash)""".strip(),
 )
 
 _GET = "SELECT value, usage, seconds, run, path, blobs FROM entries WHERE key = ?"
-_PUT = "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+# A use is numbered after all others of the file, whoever made them.
+_PUT = (
+    "INSERT OR REPLACE INTO entries VALUES (?, ?, (SELECT coalesce(max(used), 0) + 1 FROM entries), ?, ?, ?, ?, ?, ?)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +181,9 @@ class Cache:
 
         def keep() -> None:
             with self._lock:
-                self._tick += 1
-                row = (key, size, self._tick, seconds, run, path, told, len(blobs), value)
+                if self._bytes + size > self.max_bytes or self._entries >= self.max_entries:
+                    self._make_room(size)
+                row = (key, size, seconds, run, path, told, len(blobs), value)
                 if blobs:
                     with self._db.transaction():
                         self._db.write("DELETE FROM uses WHERE key = ?", (key,))
@@ -190,8 +194,6 @@ class Cache:
                     self._db.write(_PUT, row)
                 self._entries += 1
                 self._bytes += size
-                if self._bytes > self.max_bytes or self._entries > self.max_entries:
-                    self._make_room()
 
         self._safely(keep, None)
 
@@ -247,7 +249,6 @@ class Cache:
         self._db = Database(self._path, SCHEMA)
         self._inode = self._inode_now()
         self._count()
-        self._tick = self._newest()
 
     def _get(self, key: bytes) -> Hit | None:
         found = self._db.rows(_GET, (key,))
@@ -275,25 +276,27 @@ class Cache:
             if not touched:
                 return
             with self._db.transaction():
-                self._tick = max(self._tick, self._newest())
-                rows = [(self._tick + at, key) for at, key in enumerate(touched, start=1)]
+                newest = self._db.rows("SELECT coalesce(max(used), 0) FROM entries")[0][0]
+                rows = [(newest + at, key) for at, key in enumerate(touched, start=1)]
                 self._db.write_many("UPDATE entries SET used = ? WHERE key = ?", rows)
-            self._tick += len(rows)
 
-    def _make_room(self) -> None:
+    def _make_room(self, size: int) -> None:
         """Remove what was used longest ago, a tenth of the cache at once so that this is rare."""
         self._write_touches()
         with self._db.transaction():
             self._count()
-            if self._bytes <= self.max_bytes and self._entries <= self.max_entries:
-                return
-            keep_bytes, keep_entries = self.max_bytes * _FILL, self.max_entries * _FILL
+            if self._bytes + size <= self.max_bytes and self._entries < self.max_entries:
+                return  # values that were put in place of others had been counted twice
+            keep_bytes, keep_entries = (
+                self.max_bytes * _FILL - size,
+                min(self.max_entries * _FILL, self.max_entries - 1),
+            )
             leaving: list[tuple[bytes]] = []
-            for key, size in self._db.rows("SELECT key, size FROM entries ORDER BY used"):
+            for key, room in self._db.rows("SELECT key, size FROM entries ORDER BY used"):
                 if self._bytes <= keep_bytes and self._entries <= keep_entries:
                     break
                 leaving.append((key,))
-                self._bytes -= size
+                self._bytes -= room
                 self._entries -= 1
             self._remove(leaving)
         self._evicted += len(leaving)
@@ -313,9 +316,6 @@ class Cache:
 
     def _count(self) -> None:
         self._entries, self._bytes = self._db.rows("SELECT count(*), coalesce(sum(size), 0) FROM entries")[0]
-
-    def _newest(self) -> int:
-        return int(self._db.rows("SELECT coalesce(max(used), 0) FROM entries")[0][0])
 
     # -- what goes wrong ----------------------------------------------------------------------------------------------
 

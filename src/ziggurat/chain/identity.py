@@ -27,6 +27,10 @@ _DEEPEST = 12
 """Functions calling functions that are looked into; deeper ones count by their name."""
 
 
+_FIXED = (str, int, float, complex, bool, bytes, type(None))
+"""Values that cannot change where they are; what may (a list, a dict) is read again for each run."""
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """What a stage is.
@@ -162,6 +166,7 @@ def _value(value: Any, what: str, reading: _Reading) -> str:
     identity = _told(value, reading)
     if identity is not None:
         return identity
+    reading.changing |= not isinstance(value, _FIXED)
     try:
         return digest(value).hex()
     except ValueNotStorable:
@@ -255,6 +260,7 @@ def _global(function: types.FunctionType, name: str, reading: _Reading, depth: i
     told = _told(held, _Reading())
     if told is not None:
         return told.encode()
+    reading.changing |= not isinstance(held, _FIXED)
     try:
         return canonical(held)
     except ValueNotStorable:  # loggers, clients, locks: one for the module, whatever they hold

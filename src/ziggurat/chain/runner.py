@@ -86,9 +86,10 @@ class Run:
         except BaseException:
             await self._cancel()
             raise
-        for task in self._tasks:
-            if task.done() and not task.cancelled() and (broken := task.exception()) is not None:
-                raise broken
+        broken = [task.exception() for task in self._tasks if task.done() and not task.cancelled()]
+        for error in broken:
+            if error is not None:  # no failure of a stage: those are kept
+                raise error
         if self._failures:
             raise self._error()
         return self._program.outputs(self._slots)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,7 +55,7 @@ def command(targets: tuple[str, ...], schema: bool, quiet: bool, functions: Path
         raise click.UsageError("Missing argument: what to check, for example chain.yaml.")
     failed = [target for target in targets if not _check(target, functions, Console(), quiet=quiet)]
     if failed:
-        raise click.exceptions.Exit(1)
+        sys.exit(1)
 
 
 def _check(target: str, functions: Path | None, console: Console, *, quiet: bool) -> bool:

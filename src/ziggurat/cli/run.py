@@ -41,7 +41,8 @@ def command(target: str, inputs: tuple[str, ...], as_json: bool, out: Path, func
 
     chain = load_multichain(target, functions)
     given = dict(_input(one) for one in inputs)
-    outputs = watch(chain, given, Console(stderr=True), f"{target}")
+    finished = watch(chain, given, Console(stderr=True), f"{target}")
+    outputs = {name: finished[name] for name in map(chain.wiring.names.__getitem__, chain.wiring.outputs)}
     console = Console()
     if as_json:
         for name, output in outputs.items():

@@ -1,0 +1,75 @@
+"""The chain files in examples/ load, check and run, with a test double for the local model."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from ziggurat import VectorIndex, specs
+from ziggurat.chain.spec import dump_chain, load_chain
+from ziggurat.cli.main import cli
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+NAMES = sorted(path.name for path in EXAMPLES.glob("*.yaml"))
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The examples, beside an index, where the local model is a double that repeats."""
+    monkeypatch.setitem(specs.DEFAULTS, "chat", "fake:echo")
+    made = tmp_path / "examples"
+    shutil.copytree(EXAMPLES, made, ignore=shutil.ignore_patterns("kb", "*.py", "*.ipynb"))
+    with VectorIndex.from_texts(["A chain is made of stages."], "fake:16", path=made / "kb"):
+        pass
+    return made
+
+
+def run(folder, name, model="fake:echo", **inputs):
+    specs.DEFAULTS["chat"] = model  # put back by the fixture
+    return load_chain(folder / name).run(inputs)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_example_is_fine_and_can_be_drawn_and_written(folder, name):
+    for arguments in (["check", str(folder / name)], ["draw", str(folder / name), "-o", str(folder / "chart.svg")]):
+        result = CliRunner().invoke(cli, arguments)
+        assert result.exit_code == 0, result.output
+    chain = load_chain(folder / name)
+    text = dump_chain(chain, folder=folder)
+    assert dump_chain(load_chain(text, folder=folder), folder=folder) == text
+
+
+def test_the_lab_answers_and_illustrates_the_answer(folder):
+    found = run(folder, "lab.yaml", "fake:fixed A chain is made of stages.", question="What is a chain made of?")
+    assert found["qa"].citations[0].quote == "A chain is made of stages."
+
+
+def test_dinner_goes_from_place_to_dish_to_recipe(folder):
+    found = run(folder, "dinner.yaml", place="Lisbon")
+    assert found["dish"] in found["recipe"]
+    assert found["minutes"].startswith("Give a short recipe for Name one classic")
+
+
+def test_the_digest_is_of_the_summaries_that_could_be_made(folder):
+    found = run(folder, "digest.yaml", documents=["the first", "the second"])
+    assert [one.splitlines()[-1] for one in found["summaries"]] == ["the first", "the second"]
+    assert "the second" in found["digest"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("billing", "billing"), ("technical", "technical"), ("lost cat", "reception")]
+)
+def test_the_desk_sends_a_question_where_it_belongs(folder, kind, name):
+    chain = (folder / "desk.yaml").read_text(encoding="utf-8")
+    head, _, tail = chain.partition("  kind:\n    uses: llm\n")
+    (folder / "desk.yaml").write_text(
+        f"{head}  kind:\n    uses: llm\n    model: 'fake:fixed {kind}'\n{tail}", encoding="utf-8"
+    )
+    (found,) = run(folder, "desk.yaml", question="Why?").values()
+    words = {"billing": "accounting", "technical": "repair", "reception": "reception"}
+    assert words[name] in found
+
+
+def test_the_essay_ends_when_there_is_nothing_to_criticise(folder):
+    assert run(folder, "essay.yaml", "fake:fixed fine", topic="bridges")["polish"]["critique"] == "fine"
