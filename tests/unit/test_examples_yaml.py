@@ -1,5 +1,6 @@
 """The chain files in examples/ load, check and run, with a test double for the local model."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -40,9 +41,26 @@ def test_every_example_is_fine_and_can_be_drawn_and_written(folder, name):
     assert dump_chain(load_chain(text, folder=folder), folder=folder) == text
 
 
+CONCEPT = {
+    "title": "A chain at work",
+    "subject": "Chain",
+    "user": "Reader",
+    "inputs": ["Question"],
+    "steps": ["Run stages", "Collect outputs"],
+    "results": ["Answer"],
+}
+
+
 def test_the_lab_answers_and_illustrates_the_answer(folder):
+    text = (folder / "lab.yaml").read_text(encoding="utf-8")
+    chat = json.dumps(f"fake:json {json.dumps(CONCEPT)}")
+    (folder / "lab.yaml").write_text(
+        text.replace("uses: image\n", f"uses: image\n    chat: {chat}\n"), encoding="utf-8"
+    )
     found = run(folder, "lab.yaml", "fake:fixed A chain is made of stages.", question="What is a chain made of?")
     assert found["qa"].citations[0].quote == "A chain is made of stages."
+    assert found["image_generation"].kind == "diagram"
+    assert found["image_generation"].prompt == "A diagram of this: A chain is made of stages."
 
 
 def test_dinner_goes_from_place_to_dish_to_recipe(folder):

@@ -35,7 +35,7 @@ class _Part:
 
 @dataclass(slots=True)
 class _Pen:
-    lines: list[Line] = field(default_factory=list)
+    lines: dict[Line, None] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
 
     def id(self, name: str) -> str:
@@ -48,9 +48,7 @@ class _Pen:
         return made
 
     def line(self, source: str, target: str, label: str = "", *, back: bool = False) -> None:
-        one = Line(source, target, label, back=back)
-        if one not in self.lines:
-            self.lines.append(one)
+        self.lines.setdefault(Line(source, target, label, back=back))
 
 
 def sketch(wiring: Wiring, title: str = "") -> Sketch:
