@@ -4,11 +4,15 @@ import math
 import random
 from datetime import UTC, timedelta, timezone
 
+import pytest
 import stored_types as st_
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ziggurat.chain.values import canonical, decode, digest, encode
+
+# A strategy this deep has a long name, which hypothesis builds when a set refuses an element twice.
+pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 
 zones = st.none() | st.just(UTC) | st.integers(-800, 800).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 hashable = st.recursive(

@@ -25,7 +25,7 @@ _TESTS: dict[str, Callable[[Any, Any], Any]] = {
     ">": operator.gt,
     "in": lambda found, choices: found in choices,
 }
-_COMPARISON = re.compile(r"^(?P<ref>[\w.\-]+)\s*(?P<test>==|!=|<=|>=|<|>|\bin\b)\s*(?P<constant>.+)$", re.DOTALL)
+_COMPARISON = re.compile(r"^(?P<ref>[\w.*\-]+)\s*(?P<test>==|!=|<=|>=|<|>|\bin\b)\s*(?P<constant>.+)$", re.DOTALL)
 _FLAGS = {"true": True, "false": False, "null": None, "none": None}
 
 

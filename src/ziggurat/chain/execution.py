@@ -103,6 +103,8 @@ class Execution:
                 )
             )  # fmt: skip
         output = await self._work(inputs, caller)
+        if context.ledger is not None:
+            context.ledger.check()
         await self._keep(output, later=False)
         if reader is not None:
             await reader(

@@ -19,7 +19,7 @@ from ziggurat.chain.journal import Cell, CellStatus, Journal
 from ziggurat.chain.stage import Value
 from ziggurat.chain.usage import NO_USAGE, Usage
 from ziggurat.chain.values import decode, encode
-from ziggurat.errors import EffectUncertain, InputError, ValueNotStorable, ZigguratError
+from ziggurat.errors import EffectUncertain, InputError, JournalError, ValueNotStorable, ZigguratError
 
 T = TypeVar("T")
 
@@ -95,6 +95,7 @@ class Ledger:
         self._source = source or run_id
         self._decided = dict(decided or {})
         self._begun: set[str] = set()
+        self._broken: JournalError | None = None
         self._waiting: list[Cell] = []
         self._blobs: dict[bytes, bytes] = {}
         self._waiting_since = 0.0
@@ -180,12 +181,8 @@ class Ledger:
             return
         if self._waiting:
             await self._flush()
-        journal, run_id = self.journal, self.run_id
         size = len(value or b"") + sum(map(len, blobs.values()))
-        if journal.quick and size < _INLINE_BYTES:
-            journal.record(run_id, cell, blobs)
-        else:
-            await in_thread(lambda: journal.record(run_id, cell, blobs))
+        await self._do(lambda: self.journal.record(self.run_id, cell, blobs), inline=size < _INLINE_BYTES)
 
     async def failed(self, path: str, mark: Mark, error: BaseException, seconds: float, usage: Usage) -> None:
         """A stage failed, for good in this run. One that acts on the world stays begun: it may have acted first."""
@@ -230,8 +227,21 @@ class Ledger:
         blobs, self._blobs = self._blobs, {}
         await self._do(lambda: self.journal.record_many(self.run_id, cells, blobs))
 
-    async def _do(self, work: Callable[[], T]) -> T:
-        return work() if self.journal.quick else await in_thread(work)
+    def check(self) -> None:
+        """Refuse to go on with a run that can no longer be written down.
+
+        Raises:
+            JournalError: As the journal raised it, whatever became of it since.
+        """
+        if self._broken is not None:
+            raise self._broken
+
+    async def _do(self, work: Callable[[], T], *, inline: bool = True) -> T:
+        try:
+            return work() if self.journal.quick and inline else await in_thread(work)
+        except JournalError as error:
+            self._broken = error
+            raise
 
 
 def check_storable(inputs: Mapping[str, Any]) -> tuple[bytes, dict[bytes, bytes]]:

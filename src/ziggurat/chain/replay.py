@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import dropwhile
 from typing import Any
 
 from ziggurat.chain.journal import Cell, CellStatus, Journal
@@ -18,7 +19,7 @@ from ziggurat.prices import Prices
 from ziggurat.suggest import did_you_mean
 
 _EARLIER_RUNS = 50
-"""How many runs back an earlier one of the same chain is looked for."""
+"""How many of a chain's last runs are looked through for the run and an earlier one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +162,9 @@ def why(journal: Journal, run: str, stage: str) -> Why:
         raise RunNotFound(
             f"Run {record.id} has no stage {stage!r}{did_you_mean(stage, cells)}.", fix=f"it has {', '.join(cells)}"
         )
-    for earlier in journal.runs(chain=record.chain, limit=_EARLIER_RUNS):
-        if earlier.id == record.id or earlier.began > record.began:
+    newest_first = journal.runs(chain=record.chain, limit=_EARLIER_RUNS)
+    for earlier in dropwhile(lambda one: one.id != record.id, newest_first):  # by order, since clocks jump
+        if earlier.id == record.id:
             continue
         before = journal.cell(earlier.id, stage)
         if before is not None and before.status is CellStatus.DONE:

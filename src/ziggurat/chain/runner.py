@@ -145,6 +145,8 @@ class Run:
         except (Exception, asyncio.CancelledError) as error:
             if is_cancelled(error):
                 raise
+            if self._context is not None and self._context.ledger is not None:
+                self._context.ledger.check()
             await self._fail(stage, error, inputs, work)
             return False
         return True

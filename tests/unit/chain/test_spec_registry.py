@@ -71,10 +71,9 @@ def plugins(monkeypatch):
     }
     classes = {"echo": Echo, "clash": Clashing, "bare": Bare}
     monkeypatch.setattr(EntryPoint, "load", lambda self: classes[self.name])
-    known = {**{name: registry.registered()[name] for name in ()}, **made}
     for module in ("registry", "reading", "stages", "schema"):
-        monkeypatch.setattr(f"ziggurat.chain.spec.{module}.registered", lambda: known)
-    return known
+        monkeypatch.setattr(f"ziggurat.chain.spec.{module}.registered", lambda: made)
+    return made
 
 
 def test_a_stage_of_another_package_is_read_and_written():
