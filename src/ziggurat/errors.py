@@ -63,6 +63,11 @@ class ZigguratError(Exception):
         super().__init__("\n".join(lines))
 
 
+def gist(error: BaseException) -> str:
+    """What an error says happened, on one line, without where and what to do."""
+    return error.what if isinstance(error, ZigguratError) else str(error)
+
+
 class MissingDependency(ZigguratError, ImportError):
     """An optional package is needed and not installed."""
 

@@ -167,5 +167,5 @@ class Purse:
         return BudgetExceeded(
             f"The budget in {bound} has no room for this call: {used}, and it may take {needed}.",
             bound=bound,
-            fix="allow more, or bound the answer's length (max_tokens)",
+            fix="allow more calls" if bound == "calls" else "allow more, or bound the answer's length (max_tokens)",
         )

@@ -172,7 +172,7 @@ class Execution:
         if context.cache is not None and context.may_cache(step, self.program):
             hit = context.cache.get(self._mark.key)
             if hit is not None:
-                done = Done(decode(hit.value, blob=context.cache.blob), hit.usage, hit.seconds, 1, "cache")
+                done = Done(decode(hit.value, blob=hit.blobs.__getitem__), hit.usage, hit.seconds, 1, "cache")
                 if context.ledger is not None:
                     await context.ledger.done(self.path, self._mark, done)
                 return done
@@ -217,7 +217,7 @@ class Execution:
         context, step = self.context, self.step
         if context is None:
             return
-        source = "fallback" if self.fell_back else "run"
+        source = "inside" if step.is_composite else "fallback" if self.fell_back else "run"
         done = Done(output, self.usage, self.seconds, self._attempts, source)
         stored = step.policy.store and not step.is_composite
         if context.ledger is not None:

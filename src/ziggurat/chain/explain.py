@@ -52,7 +52,9 @@ class Bound:
     def times(self, count: int | None) -> Bound:
         """So often; None for who knows how often, which only nothing survives."""
         if count is None:
-            return self if self == NOTHING else Bound(None, None, None)
+            return Bound(
+                0 if self.calls == 0 else None, 0 if self.tokens == 0 else None, self.usd if self.usd == 0 else None
+            )
         return Bound(
             None if self.calls is None else self.calls * count,
             None if self.tokens is None else self.tokens * count,
@@ -220,7 +222,7 @@ class _Teller:
         except ValueNotStorable:
             return MISSING
         hit = self._cache.get(key) if self._cache.has(key) else None
-        return MISSING if hit is None else decode(hit.value, blob=self._cache.blob)
+        return MISSING if hit is None else decode(hit.value, blob=hit.blobs.__getitem__)
 
     def _note(self, step: Step, program: Program) -> str:
         if step.policy.effect:
@@ -270,7 +272,7 @@ class _Teller:
                 once = direct[0].bound.times(len(items) if isinstance(items, Sized) else None)
             case _:
                 return self._declared(step, inputs, attempts)
-        return once.times(attempts), models, True
+        return once.times(attempts), models, not direct or any(one.declares for one in direct)
 
     def _declared(
         self, step: Step, inputs: Mapping[str, Any] | None, attempts: int

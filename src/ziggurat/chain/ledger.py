@@ -19,7 +19,7 @@ from ziggurat.chain.journal import Cell, CellStatus, Journal
 from ziggurat.chain.stage import Value
 from ziggurat.chain.usage import NO_USAGE, Usage
 from ziggurat.chain.values import decode, encode
-from ziggurat.errors import EffectUncertain, InputError, JournalError, ValueNotStorable, ZigguratError
+from ziggurat.errors import EffectUncertain, InputError, JournalError, ValueNotStorable, gist
 
 T = TypeVar("T")
 
@@ -40,7 +40,7 @@ class Done:
         usage: What its models used.
         seconds: How long it took.
         attempts: How often it was tried.
-        source: ``run``, ``cache``, ``kept`` or ``fallback``.
+        source: ``run``, ``cache``, ``kept``, ``fallback``, or ``inside`` for a stage made of stages.
     """
 
     output: Any
@@ -186,7 +186,7 @@ class Ledger:
 
     async def failed(self, path: str, mark: Mark, error: BaseException, seconds: float, usage: Usage) -> None:
         """A stage failed, for good in this run. One that acts on the world stays begun: it may have acted first."""
-        said = f"{type(error).__name__}: {error.what if isinstance(error, ZigguratError) else error}"
+        said = f"{type(error).__name__}: {gist(error)}"
         cell = Cell(
             path,
             CellStatus.BEGUN if path in self._begun else CellStatus.FAILED,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from ziggurat.chain.budget import Ask, Purse
-from ziggurat.chain.usage import NO_USAGE, ModelUsage, Usage
+from ziggurat.chain.usage import NO_USAGE, ModelUsage, Usage, estimated_tokens
 from ziggurat.errors import BudgetExceeded
 from ziggurat.prices import was_cached
 
@@ -118,10 +118,10 @@ def _the_listener() -> BaseCallbackHandler:
         raise_error = True  # a purse that refuses keeps the call from being sent
 
         def on_chat_model_start(self, serialized: Any, messages: Any, **told: Any) -> None:  # noqa: ARG002 (LangChain's signature)
-            self._asked(sum(_tokens_in(str(one.content)) for batch in messages for one in batch), told)
+            self._asked(sum(estimated_tokens(str(one.content)) for batch in messages for one in batch), told)
 
         def on_llm_start(self, serialized: Any, prompts: Any, **told: Any) -> None:  # noqa: ARG002 (LangChain's signature)
-            self._asked(sum(map(_tokens_in, prompts)), told)
+            self._asked(sum(map(estimated_tokens, prompts)), told)
 
         def _asked(self, tokens: int, told: dict[str, Any]) -> None:
             meter = current.get()
@@ -161,8 +161,3 @@ def _the_listener() -> BaseCallbackHandler:
 
     register_configure_hook(_listener, inheritable=True)
     return _Listener()
-
-
-def _tokens_in(text: str) -> int:
-    """An estimate of a text's tokens that seldom is too low: a token for three bytes, and a few around it."""
-    return len(text.encode(errors="replace")) // 3 + 8

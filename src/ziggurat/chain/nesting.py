@@ -18,7 +18,7 @@ from ziggurat.chain.composite import OUTPUT, Body, Branch, ItemFailure, Items, M
 from ziggurat.chain.context import Context
 from ziggurat.chain.program import MISSING, NO_OVERRIDES, follow
 from ziggurat.chain.stage import CallKind, Ref
-from ziggurat.errors import InputError, ItemError
+from ziggurat.errors import InputError, ItemError, gist
 
 _THREAD_SECONDS = 0.005
 """How long a worker thread goes from item to item before it gives itself back."""
@@ -143,7 +143,7 @@ class _MapWork:
         values = found if isinstance(found, list) else [found.get(item) for item in range(len(found))]
         if self._mapping.on_error == "keep":
             failures = {
-                item: ItemFailure(item, type(error).__name__, str(error).partition("\n")[0])
+                item: ItemFailure(item, type(error).__name__, gist(error))
                 for item, error in sorted(self._failures.items())
             }
             return Items(values, failures)
@@ -151,9 +151,9 @@ class _MapWork:
             item, error = min(self._failures.items())
             of = "" if self.total is None else f" of {self.total}"
             raise ItemError(
-                f"Item {item}{of} of {stage!r} failed with {type(error).__name__}: {error}.",
+                f"Item {item}{of} of {stage!r} failed with {type(error).__name__}: {gist(error).rstrip('.')}.",
                 item=item,
-                fix='on_error="keep" goes on and keeps failures beside the results',
+                fix=getattr(error, "fix", None) or 'on_error="keep" goes on and keeps failures beside the results',
             ) from error
         return values
 

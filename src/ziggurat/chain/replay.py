@@ -18,6 +18,9 @@ from ziggurat.errors import RunNotFound
 from ziggurat.prices import Prices
 from ziggurat.suggest import did_you_mean
 
+INSIDE = "inside"
+"""The source of a stage made of stages, whose value is theirs."""
+
 _EARLIER_RUNS = 50
 """How many of a chain's last runs are looked through for the run and an earlier one."""
 
@@ -55,7 +58,7 @@ class Replay:
         run: The new run's id.
         of: The recorded run's id.
         outputs: The new run's outputs by stage.
-        changes: Every stage of either run.
+        changes: Every stage of either run, but those made of stages.
     """
 
     run: str
@@ -112,7 +115,7 @@ class Why:
 def compare(journal: Journal, before: str, after: str, outputs: dict[str, Any], prices: Prices) -> Replay:
     """What differs between a recorded run and its replay."""
     old, new = journal.cells(before), journal.cells(after)
-    paths = dict.fromkeys((*old, *new))
+    paths = [path for path in dict.fromkeys((*old, *new)) if (new.get(path) or old[path]).source != INSIDE]
     changes = tuple(_change(journal, path, (before, old.get(path)), (after, new.get(path)), prices) for path in paths)
     return Replay(after, before, outputs, changes)
 

@@ -25,7 +25,7 @@ from ziggurat.chain.nesting import run_branch, run_map, run_repeat
 from ziggurat.chain.plan import Plan
 from ziggurat.chain.program import Program
 from ziggurat.chain.stage import Call, CallKind, StageName
-from ziggurat.errors import ChainError
+from ziggurat.errors import ChainError, ZigguratError, gist
 
 
 class Run:
@@ -183,7 +183,7 @@ class Run:
         others = f"; {len(self._failures) - 1} more failed" if len(self._failures) > 1 else ""
         also = f"; skipped: {', '.join(skipped)}" if skipped else ""
         raised = ChainError(
-            f"Stage {names[stage]!r} failed with {type(error).__name__}: {error}{others}{also}.",
+            f"Stage {names[stage]!r} failed with {type(error).__name__}: {gist(error).rstrip('.')}{others}{also}.",
             stage=names[stage],
             inputs_digest=short_digest(inputs),
             outputs=self.finished(),
@@ -191,6 +191,7 @@ class Run:
             skipped=skipped,
             run=self._caller.run_id,
             where=f"run {self._caller.run_id}, inputs {short_digest(inputs)}",
+            fix=error.fix if isinstance(error, ZigguratError) else None,
         )
         raised.__cause__ = error
         return raised

@@ -131,8 +131,9 @@ class Session:
         """`_drive`, written down from beginning to end."""
         stored, blobs = self._checked()
         hold = await _do(journal, lambda: journal.hold(self.run_id))
-        status, said = RunStatus.CANCELLED, ""
+        status, said, before = RunStatus.CANCELLED, "", Usage()
         try:
+            before = await _do(journal, lambda: self._spent(journal))
             context.ledger = await _do(journal, lambda: self._begun(journal, stored, blobs, context.identities))
             try:
                 outputs = await self._drive(context)
@@ -144,7 +145,8 @@ class Session:
                 status, said = RunStatus.FAILED, f"{type(error).__name__}: {error}"
                 raise
             finally:
-                usage, cost = context.meter.total, cost_of(context.meter.total, self._settings.prices)
+                usage = before + context.meter.total
+                cost = cost_of(usage, self._settings.prices)
                 await _shielded(journal, lambda: journal.end(self.run_id, status, usage, cost, said))
             return outputs
         finally:
@@ -190,6 +192,15 @@ class Session:
         if self._earlier is None:
             return Ledger(journal, self.run_id)
         return Ledger(journal, self.run_id, kept=journal.cells(self._earlier.id), source=self._earlier.id)
+
+    def _spent(self, journal: Journal) -> Usage:
+        """What a run that goes on had used: as its end says, or where it has none, as its stages do."""
+        if self._earlier is None or self._replay:
+            return Usage()
+        if self._earlier.ended is not None:
+            return self._earlier.usage
+        cells = journal.cells(self.run_id).values()
+        return Usage.of(line for cell in cells if cell.source == "run" for line in cell.usage.lines)
 
     def _decided(self, kept: Mapping[str, Cell]) -> dict[str, Value | None]:
         """What to do about effects that were begun and are not known to be done."""

@@ -20,6 +20,8 @@ _COMMANDS = {
     "index": ("ziggurat.cli.index", "Read documents into a vector index."),
     "ask": ("ziggurat.cli.ask", "Ask an index a question; the answer cites file and line."),
     "run": ("ziggurat.cli.run", "Run a chain from a chain file or a Python file."),
+    "runs": ("ziggurat.cli.runs", "Look at recorded runs; resume and replay them."),
+    "explain": ("ziggurat.cli.explain", "Say what a run would do and cost, without running it."),
     "check": ("ziggurat.cli.check", "Check chain files; what is wrong, with file and line."),
     "draw": ("ziggurat.cli.draw", "Draw a chain, as text, SVG or PNG."),
     "models": ("ziggurat.cli.models", "List and download the local models."),

@@ -34,7 +34,7 @@ from ziggurat.chain.events import (
 )
 from ziggurat.chain.multichain import MultiChain
 from ziggurat.chain.usage import NO_USAGE, Usage
-from ziggurat.errors import ZigguratError
+from ziggurat.errors import ZigguratError, gist
 from ziggurat.picture import Picture
 from ziggurat.stages.answer import Answer
 
@@ -105,7 +105,7 @@ class RunView:
             case StageCached():
                 self._end(event, "kept", f"from the {event.source}: {summary(event.output)}")
             case StageFailed():
-                self._end(event, "failed", str(event.error).partition("\n")[0], event.seconds, event.usage)
+                self._end(event, "failed", gist(event.error), event.seconds, event.usage)
             case StageSkipped():
                 self._end(event, "skipped", f"{event.cause} failed")
 
@@ -118,7 +118,7 @@ class RunView:
         row = self._row(event)
         row.done, row.total = row.done + 1, event.total
         row.failed += event.error is not None
-        row.note = summary(event.output) if event.error is None else str(event.error).partition("\n")[0]
+        row.note = summary(event.output) if event.error is None else gist(event.error)
 
     def _end(self, event: StageEvent, state: str, note: str, seconds: float = 0.0, usage: Usage = NO_USAGE) -> None:
         before = self.rows.get(event.path, _Row())

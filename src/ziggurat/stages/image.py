@@ -17,8 +17,9 @@ from pydantic import Field
 
 from ziggurat import models
 from ziggurat.chain.calling import in_thread
+from ziggurat.chain.metering import spend
 from ziggurat.chain.spec.registry import FolderPath, ModelName, StageSettings
-from ziggurat.chain.stage import Param
+from ziggurat.chain.stage import CallBound, Param
 from ziggurat.drawing.layout import best_layout
 from ziggurat.drawing.raster import MAX_SIDE, rasterise, with_text
 from ziggurat.drawing.scene import is_diagram, paint
@@ -28,7 +29,7 @@ from ziggurat.errors import InputError
 from ziggurat.picture import Picture
 from ziggurat.stages.base import StageRunnable
 from ziggurat.stages.diagram import Plan, write_diagram
-from ziggurat.stages.settings import index_setting, model_identity, open_index, spec_setting
+from ziggurat.stages.settings import call_bound, index_setting, model_identity, open_index, spec_setting
 
 if TYPE_CHECKING:
     from langchain_core.documents import Document
@@ -150,6 +151,15 @@ class ImageGeneration(StageRunnable[Picture]):
         chat = model_identity(self._given["chat"], {}, self.chat)
         return self._identity(chat=chat, facts=facts, how=[size, self.plan])
 
+    def stage_bounds(self, inputs: Mapping[str, Any] | None) -> list[CallBound]:
+        """A call of the image model, or of the chat model that writes a diagram; an illustration asks nobody."""
+        if self.model is not None:
+            provider, _, name = self.model.spec.partition(":")
+            return [CallBound(name, provider)]
+        if inputs is not None and not is_diagram(str(inputs["prompt"])):
+            return []
+        return [call_bound(self.chat or models.chat(), None)]
+
     @property
     def stage_inputs(self) -> tuple[Param, ...]:
         """The prompt."""
@@ -171,7 +181,9 @@ class ImageGeneration(StageRunnable[Picture]):
                 fix="summarise it first",
             )
         if self.model is not None:
-            return _documented(await self.model.agenerate(prompt, size=self.size))
+            provider, _, name = self.model.spec.partition(":")
+            with spend(name, provider):
+                return _documented(await self.model.agenerate(prompt, size=self.size))
         if is_diagram(prompt):
             return await self._diagram(prompt, config)
         return await in_thread(lambda: self._illustration(prompt))

@@ -14,10 +14,18 @@ from pydantic import Field
 
 from ziggurat import models
 from ziggurat.chain.spec.registry import ModelName, StageSettings
-from ziggurat.chain.stage import Param
+from ziggurat.chain.stage import CallBound, Param
 from ziggurat.errors import InputError
 from ziggurat.stages.base import StageRunnable
-from ziggurat.stages.settings import Prompt, model_identity, open_prompt, prompt_identity, prompt_settings, spec_setting
+from ziggurat.stages.settings import (
+    Prompt,
+    call_bound,
+    model_identity,
+    open_prompt,
+    prompt_identity,
+    prompt_settings,
+    spec_setting,
+)
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -113,6 +121,11 @@ class LLM(StageRunnable[str]):
         """Prompt, model and options."""
         model = model_identity(self._given, self._options, self.model)
         return self._identity(prompt=prompt_identity(self.prompt), model=model)
+
+    def stage_bounds(self, inputs: Mapping[str, Any] | None) -> list[CallBound]:
+        """One call; how much it reads is known with the inputs."""
+        prompt = None if inputs is None else self.prompt.format_prompt(**inputs).to_string()
+        return [call_bound(self.model, prompt, self._options.get("max_tokens"))]
 
     @property
     def stage_inputs(self) -> tuple[Param, ...]:

@@ -9,6 +9,7 @@ support a claim is `evidence`'s.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Self, cast
 
 from langchain_core.prompts import ChatPromptTemplate
@@ -19,7 +20,7 @@ from pydantic import Field
 
 from ziggurat import models
 from ziggurat.chain.spec.registry import FolderPath, ModelName, StageSettings
-from ziggurat.chain.stage import Param
+from ziggurat.chain.stage import CallBound, Param
 from ziggurat.chain.usage import NO_USAGE, Usage
 from ziggurat.errors import InputError
 from ziggurat.stages import prompts
@@ -30,6 +31,7 @@ from ziggurat.stages.evidence import content
 from ziggurat.stages.language import language_of
 from ziggurat.stages.settings import (
     Prompt,
+    call_bound,
     index_setting,
     model_identity,
     open_index,
@@ -166,6 +168,13 @@ class RetrievalQA(StageRunnable[Answer]):
             raise InputError(f"RetrievalQA answers from all passages at once, not by {chain_type!r}.")
         options.pop("return_source_documents", None)  # an Answer always carries its sources
         return cls(retriever, llm, **options)
+
+    def stage_bounds(self, inputs: Mapping[str, Any] | None) -> list[CallBound]:
+        """One call, about as many passages as fit."""
+        question = inputs["question"] if inputs else ""
+        prompt = self.prompt.format_prompt(language="", not_found="", passages="", question=question).to_string()
+        bound = call_bound(self.model, prompt, self.max_tokens)
+        return [replace(bound, input_tokens=(bound.input_tokens or 0) + self.passage_characters)]
 
     @property
     def stage_inputs(self) -> tuple[Param, ...]:

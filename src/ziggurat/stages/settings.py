@@ -25,10 +25,14 @@ from pydantic import ConfigDict, Field, model_validator
 
 from ziggurat import specs
 from ziggurat.chain.spec.registry import StageSettings, Text
+from ziggurat.chain.stage import CallBound
+from ziggurat.chain.usage import estimated_tokens
 from ziggurat.errors import InputError
 from ziggurat.index.retriever import VectorIndexRetriever
 
 if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
     from ziggurat.index import VectorIndex
 
 _ROLES: dict[type, str] = {
@@ -175,6 +179,24 @@ def model_identity(given: Any, options: Mapping[str, Any], opened: Any) -> dict[
     identifying = _whole(dict(getattr(opened, "_identifying_params", None) or {}))
     kind = type(opened)
     return {"class": f"{kind.__module__}.{kind.__qualname__}", "parameters": identifying} if identifying else None
+
+
+def call_bound(model: BaseChatModel, prompt: str | None, max_tokens: int | None = None) -> CallBound:
+    """The most that one call of a chat model asks.
+
+    Args:
+        model: The model.
+        prompt: What it will be asked; None where that is not known yet.
+        max_tokens: The longest answer; None for what the model says itself.
+    """
+    told = model._get_ls_params()  # noqa: SLF001 (LangChain has no public way to ask)
+    return CallBound(
+        str(told.get("ls_model_name", "")),
+        str(told.get("ls_provider", "")),
+        1,
+        None if prompt is None else estimated_tokens(prompt),
+        max_tokens if max_tokens is not None else told.get("ls_max_tokens"),
+    )
 
 
 def _whole(value: Any) -> Any:

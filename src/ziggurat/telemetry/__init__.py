@@ -7,7 +7,6 @@ change nothing; what no observer reads costs nothing. Nothing optional is import
 from __future__ import annotations
 
 from ziggurat.telemetry.logs import LogEvents
-from ziggurat.telemetry.mlflow import MLflow
 from ziggurat.telemetry.spans import OpenTelemetry
 
-__all__ = ["LogEvents", "MLflow", "OpenTelemetry"]
+__all__ = ["LogEvents", "OpenTelemetry"]

@@ -16,8 +16,8 @@ from ziggurat.telemetry import conventions as names
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
-_QUOTING = ("pydantic_core.", "langchain_core.exceptions.OutputParserException", "json.decoder.")
-"""Exceptions whose message quotes the text they were about: how their qualified names begin."""
+_QUOTING = ("pydantic_core.", "langchain_core.exceptions.OutputParserException")
+"""Exceptions whose message quotes the text it is about: how their qualified names begin."""
 
 CANCELLED = "cancelled"
 """The type told of what was cancelled; an exception of this name need not exist."""
@@ -29,29 +29,29 @@ def type_of(error: BaseException) -> str:
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
-def cause_of(error: BaseException) -> BaseException:
-    """What first went wrong: the end of the chain of causes."""
-    *_, last = _causes(error)
-    return last
+def described(error: BaseException, *, content: bool) -> dict[str, str]:
+    """An error's type, and its message where that may be told, as attributes."""
+    kind = {names.ERROR_TYPE: type_of(error)}
+    if not content and any(type_of(one).startswith(_QUOTING) for one in _causes(error)):
+        return kind
+    return {**kind, "exception.message": str(error)}
 
 
 def show(span: Span, error: BaseException, *, content: bool) -> None:
     """Note an error on a span: status, type, and an exception event."""
     from opentelemetry.trace import Status, StatusCode
 
-    kind = type_of(error)
-    quotes = not content and any(type_of(one).startswith(_QUOTING) for one in _causes(error))
-    said = "" if quotes else str(error)
+    told = described(error, content=content)
+    kind = told.pop(names.ERROR_TYPE)
+    said = told.get("exception.message", "")
     span.set_attribute(names.ERROR_TYPE, kind)
+    span.set_status(Status(StatusCode.ERROR, said.partition("\n")[0] or kind))
     bound = next((one.bound for one in _causes(error) if isinstance(one, BudgetExceeded)), None)
     if bound is not None:
         span.set_attribute(names.BUDGET_BOUND, bound)
-    span.set_status(Status(StatusCode.ERROR, said.partition("\n")[0] or kind))
-    raised_at = "".join(traceback.format_tb(error.__traceback__))
-    shown = {"exception.type": kind, "exception.stacktrace": f"Traceback (most recent call last):\n{raised_at}{kind}"}
-    if said:
-        shown["exception.message"] = said
-    span.add_event("exception", shown)
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    stack = f"Traceback (most recent call last):\n{frames}{kind}{': ' if said else ''}{said}"
+    span.add_event("exception", {"exception.type": kind, "exception.stacktrace": stack, **told})
 
 
 def show_cancelled(span: Span) -> None:

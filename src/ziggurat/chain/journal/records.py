@@ -49,7 +49,8 @@ class Cell:
         attempts: How often it was tried.
         began: Unix time.
         seconds: How long it took.
-        source: Where the value came from: ``run``, ``cache``, ``kept`` or ``fallback``.
+        source: Where the value came from: ``run``, ``cache``, ``kept`` or ``fallback``; ``inside`` for a stage
+            made of stages, whose value is theirs.
         error: The type and message of the failure.
     """
 

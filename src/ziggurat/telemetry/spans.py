@@ -1,0 +1,206 @@
+"""Runs as OpenTelemetry traces: a span for the run, for each stage, each item and each model call.
+
+An observer of events. It is told of a stage's beginning and end in the stage's own task, so a stage's span is the
+current one while the stage runs, and whatever the stage calls is traced below it. What a span is called and bears
+is in `conventions`; model calls are heard of in `calls`; which spans are open, `run_spans` knows.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ziggurat.chain.events import (
+    Event,
+    Item,
+    RunFinished,
+    StageCached,
+    StageFailed,
+    StageFinished,
+    StageRetried,
+    StageSkipped,
+    StageStarted,
+)
+from ziggurat.chain.session import stopped_by_budget
+from ziggurat.chain.usage import Usage
+from ziggurat.optional import require
+from ziggurat.telemetry import conventions as names
+from ziggurat.telemetry.calls import listen
+from ziggurat.telemetry.failures import CANCELLED, described, show, show_cancelled, type_of
+from ziggurat.telemetry.metrics import Histograms
+from ziggurat.telemetry.places import Place, Recorder, enter, leave
+from ziggurat.telemetry.run_spans import RunSpans
+
+if TYPE_CHECKING:
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import TracerProvider
+
+_log = logging.getLogger(__name__)
+
+
+class OpenTelemetry:
+    """Traces the runs of a chain: ``chain.using(observers=[OpenTelemetry()])``.
+
+    One object serves any number of chains and of runs at once. It never makes a run fail.
+
+    Args:
+        tracer_provider: Where spans go; None for the process's own.
+        meter_provider: Where measurements go; None for the process's own.
+        content: Whether prompts, answers and stages' outputs go into the spans. They may be long, and private.
+
+    Raises:
+        MissingDependency: If ``opentelemetry-api`` is not installed.
+    """
+
+    def __init__(
+        self,
+        tracer_provider: TracerProvider | None = None,
+        meter_provider: MeterProvider | None = None,
+        *,
+        content: bool = False,
+    ) -> None:
+        trace = require("opentelemetry.trace", for_="tracing with OpenTelemetry", extra="telemetry")
+        tracer = trace.get_tracer("ziggurat", tracer_provider=tracer_provider)
+        self._recorder = Recorder(tracer, Histograms(meter_provider), content)
+        self._runs: dict[str, RunSpans] = {}
+        self._readers: Mapping[type[Any], Callable[[Any], None]] = {
+            StageStarted: self._started,
+            StageFinished: self._finished,
+            StageCached: self._cached,
+            StageFailed: self._failed,
+            StageSkipped: self._skipped,
+            StageRetried: self._retried,
+            Item: self._item,
+            RunFinished: self._finish,
+        }
+
+    async def __call__(self, event: Event) -> None:
+        """Read one event of a run."""
+        read = self._readers.get(type(event))
+        if read is None:
+            return
+        try:
+            read(event)
+        except Exception:  # noqa: BLE001 (watching must not break what is watched)
+            _log.debug("a span was not kept", exc_info=True)
+
+    def _run(self, event: Event) -> RunSpans:
+        run = self._runs.get(event.run)
+        if run is None:
+            run = self._runs[event.run] = RunSpans(self._recorder, event.run, event.at)
+        run.watch(partial(self._abandoned, event.run))
+        return run
+
+    # -- stages ----------------------------------------------------------------------------------
+
+    def _started(self, event: StageStarted) -> None:
+        enter(self._run(event).open(event.path, event.stage, _named(event)))
+        listen()
+
+    def _finished(self, event: StageFinished) -> None:
+        run = self._run(event)
+        place = run.get(event.path)
+        if place is None:
+            return
+        span = place.span
+        span.set_attributes({names.STAGE_OUTCOME: "done", **_used(event.usage)})
+        if event.fell_back:
+            span.set_attribute(names.FELL_BACK, value=True)
+        self._keep_output(place, event.output)
+        run.close(place)
+        leave(place)
+
+    def _failed(self, event: StageFailed) -> None:
+        run = self._run(event)
+        place = run.get(event.path) or run.open(event.path, event.stage, _named(event), seconds=event.seconds)
+        place.span.set_attributes({names.STAGE_OUTCOME: "failed", **_used(event.usage)})
+        show(place.span, event.error, content=self._recorder.content)
+        run.close(place)
+        leave(place)
+
+    def _cached(self, event: StageCached) -> None:
+        outcome = "cached" if event.source == "cache" else "kept"
+        run = self._run(event)
+        place = run.open(event.path, event.stage, {**_named(event), names.STAGE_OUTCOME: outcome, **_saved(event)})
+        self._keep_output(place, event.output)
+        run.close(place)
+
+    def _skipped(self, event: StageSkipped) -> None:
+        attributes = {**_named(event), names.STAGE_OUTCOME: "skipped", names.STAGE_CAUSE: event.cause}
+        run = self._run(event)
+        run.close(run.open(event.path, event.stage, attributes))
+
+    def _retried(self, event: StageRetried) -> None:
+        run = self._run(event)
+        place = run.get(event.path) or run.open_item(event.path)  # a stage's is open; an item's may not be yet
+        run.cut_inside(place)
+        told = described(event.error, content=self._recorder.content)
+        place.span.add_event("ziggurat.retry", {"attempt": event.attempt, "wait": event.wait, **told})
+
+    def _item(self, event: Item) -> None:
+        run = self._run(event)
+        place = run.get(event.path) or run.open_item(event.path, seconds=event.seconds)
+        outcome = "kept" if event.kept else "failed" if event.error is not None else "done"
+        place.span.set_attributes({names.STAGE: event.stage, names.STAGE_OUTCOME: outcome, **_used(event.usage)})
+        if event.total is not None:
+            place.span.set_attribute(names.ITEM_TOTAL, event.total)
+        if event.error is not None:
+            show(place.span, event.error, content=self._recorder.content)
+        else:
+            self._keep_output(place, event.output)
+        run.close(place)
+        leave(place)
+
+    # -- the end ---------------------------------------------------------------------------------
+
+    def _finish(self, event: RunFinished) -> None:
+        run = self._run(event)
+        del self._runs[event.run]
+        span, error = run.root.span, event.error
+        outcome = "done" if error is None else "stopped" if stopped_by_budget(error) else "failed"
+        span.set_attributes({names.RUN_OUTCOME: outcome, **_used(event.usage)})
+        if error is not None:
+            show(span, error, content=self._recorder.content)
+        self._close(run, type_of(error) if error is not None else None)
+
+    def _abandoned(self, run_id: str) -> None:
+        run = self._runs.pop(run_id, None)
+        if run is not None:
+            run.root.span.set_attribute(names.RUN_OUTCOME, CANCELLED)
+            show_cancelled(run.root.span)
+            self._close(run, CANCELLED)
+
+    def _close(self, run: RunSpans, error_type: str | None) -> None:
+        run.close(run.root)
+        leave(run.root)
+        self._recorder.histograms.run(run.workflow, run.seconds, error_type)
+
+    def _keep_output(self, place: Place, output: Any) -> None:
+        if self._recorder.content:
+            place.span.set_attribute(names.STAGE_OUTPUT, names.brief(output))
+
+
+def _named(event: StageStarted | StageFailed | StageCached | StageSkipped) -> dict[str, names.Attribute]:
+    named: dict[str, names.Attribute] = {names.STAGE: event.stage}
+    if event.item is not None:
+        named[names.ITEM] = event.item
+    return named
+
+
+def _used(usage: Usage) -> dict[str, names.Attribute]:
+    if not usage:
+        return {}
+    return {
+        names.USED_INPUT: usage.input_tokens,
+        names.USED_OUTPUT: usage.output_tokens,
+        names.USED_CALLS: usage.calls,
+    }
+
+
+def _saved(event: StageCached) -> dict[str, names.Attribute]:
+    saved: dict[str, names.Attribute] = {names.SAVED_SECONDS: event.saved_seconds}
+    if event.saved:
+        saved |= {names.SAVED_INPUT: event.saved.input_tokens, names.SAVED_OUTPUT: event.saved.output_tokens}
+    return saved
