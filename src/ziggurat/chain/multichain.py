@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterat
 from contextlib import aclosing
 from dataclasses import fields, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from ziggurat.chain.adapt import as_stage
@@ -72,6 +73,38 @@ class MultiChain(RunnableChain):
         self.wiring: Wiring = wire(pairs, inputs=inputs, outputs=outputs)
         self._program = Program(self.wiring)
         self._settings = Settings()
+
+    @classmethod
+    def from_yaml(
+        cls, source: str | Path, *, stages: Mapping[str, Any] | None = None, folder: str | Path | None = None
+    ) -> MultiChain:
+        """The chain that a chain file describes. Nothing in the file is executed.
+
+        Args:
+            source: A path, or the text itself.
+            stages: Functions and Runnables that the file may use by name, beside the registered stages.
+            folder: What paths in a text are relative to.
+
+        Raises:
+            SpecError: With everything that is wrong, each with its line.
+        """
+        from ziggurat.chain.spec import load_chain
+
+        return load_chain(source, stages=stages, folder=folder)
+
+    def to_yaml(self, *, stages: Mapping[str, Any] | None = None, folder: str | Path | None = None) -> str:
+        """The chain as a chain file, from which `from_yaml` makes the same chain.
+
+        Args:
+            stages: Functions and Runnables by the names the file is to use for them.
+            folder: What paths are written relative to.
+
+        Raises:
+            SpecError: If a stage has no written form; it says which and why.
+        """
+        from ziggurat.chain.spec import dump_chain
+
+        return dump_chain(self, stages=stages, folder=folder)
 
     # -- what it is ------------------------------------------------------------------------------
 

@@ -67,7 +67,7 @@ class Call:
         self._began = time.perf_counter()
         self._waited: float | None = None
         self._span = recorder.tracer.start_span(
-            f"{operation} {model}".rstrip(), _around(place), SpanKind.CLIENT, attributes
+            f"{operation} {model}".rstrip(), _around(place), SpanKind.CLIENT, recorder.told(attributes)
         )
         place.calls[call_id] = self
 
@@ -112,7 +112,7 @@ class Call:
 
     def _set(self, attributes: dict[str, names.Attribute]) -> None:
         self._attributes.update(attributes)
-        self._span.set_attributes(attributes)
+        self._span.set_attributes(self._recorder.told(attributes))
 
     def _close(self, *, counted: bool) -> None:
         self._place.calls.pop(self._id, None)
@@ -124,9 +124,10 @@ def _around(place: Place) -> Any:
     """The context whose span a call belongs under: a span opened inside the stage, or the stage's own."""
     from opentelemetry.trace import get_current_span
 
-    current = get_current_span()
-    stages = [one.span for one in here.get()]
-    return place.context if current in stages or not current.get_span_context().is_valid else None
+    context = place.recorder.contexts.get_current()
+    current = get_current_span(context)
+    ours = any(current is one.span for one in here.get())
+    return place.context if ours or not current.get_span_context().is_valid else context
 
 
 def listen() -> None:

@@ -7,9 +7,12 @@ a cancelled attempt left behind is recognised by its path, which encloses nothin
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ziggurat.telemetry.conventions import Attribute
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -20,6 +23,16 @@ if TYPE_CHECKING:
     from ziggurat.telemetry.metrics import Histograms
 
 
+class Contexts(Protocol):
+    """Where the current span is kept: OpenTelemetry's own context, or one of a backend that keeps its own."""
+
+    def attach(self, context: Context, /) -> Any:
+        """Make a context the current one."""
+
+    def get_current(self) -> Context:
+        """The current context."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Recorder:
     """How one observer records.
@@ -28,11 +41,19 @@ class Recorder:
         tracer: Makes spans.
         histograms: Measures.
         content: Whether prompts and answers are kept.
+        contexts: Where the current span is kept.
+        translate: Says attributes in the words of a backend, or None.
     """
 
     tracer: Tracer
     histograms: Histograms
     content: bool
+    contexts: Contexts
+    translate: Callable[[Mapping[str, Attribute]], Mapping[str, Attribute]] | None = None
+
+    def told(self, attributes: Mapping[str, Attribute]) -> Mapping[str, Attribute]:
+        """Attributes as its spans bear them."""
+        return attributes if self.translate is None else {**attributes, **self.translate(attributes)}
 
 
 class Cuttable(Protocol):
@@ -78,6 +99,10 @@ class Place:
         self.live = 0
         self.ended = False
 
+    def tell(self, attributes: Mapping[str, Attribute]) -> None:
+        """Set attributes."""
+        self.span.set_attributes(self.recorder.told(attributes))
+
     def encloses(self, path: str) -> bool:
         """Whether something at ``path`` happens inside it."""
         own = self.path
@@ -98,9 +123,8 @@ def innermost(recorder: Recorder) -> Place | None:
 
 def enter(place: Place) -> None:
     """Make a place the innermost one, and its span the current one."""
-    from opentelemetry.context import attach, get_current
-
-    around, current = here.get(), get_current()
+    contexts = place.recorder.contexts
+    around, current = here.get(), contexts.get_current()
     place.before = current
     others: list[Place] = []
     for other in around:
@@ -111,16 +135,14 @@ def enter(place: Place) -> None:
         if other.path == place.path and other.context is current:
             place.before = other.before  # another observer was told first: its span was not there before the stage
     here.set((*others, place))
-    attach(place.context)
+    contexts.attach(place.context)
 
 
 def leave(place: Place) -> None:
     """Put back what was before a place, in the context that entered it."""
-    from opentelemetry.context import attach
-
     if place.before is None:
         return
     others = [one for one in here.get() if one.recorder is not place.recorder]
     here.set((*others, place.outer) if place.outer is not None else tuple(others))
-    attach(place.before)
+    place.recorder.contexts.attach(place.before)
     place.before = place.outer = None

@@ -10,14 +10,10 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 from ziggurat.telemetry import conventions as names
 from ziggurat.telemetry.failures import show_cancelled
 from ziggurat.telemetry.places import Place, Recorder, innermost
-
-if TYPE_CHECKING:
-    from opentelemetry.context import Context
 
 _ITEM = re.compile(r"\[\d+\]")
 
@@ -130,9 +126,11 @@ class RunSpans:
     ) -> Place:
         from opentelemetry.trace import set_span_in_context
 
-        around: Context | None = parent.context if parent is not None else None
+        around = parent.context if parent is not None else self._recorder.contexts.get_current()
         began = time.time_ns() - int(seconds * 1e9) if seconds else None
-        span = self._recorder.tracer.start_span(name, around, attributes=attributes, start_time=began)
+        span = self._recorder.tracer.start_span(
+            name, around, attributes=self._recorder.told(attributes), start_time=began
+        )
         if parent is not None:
             parent.live += 1
         return Place(self._recorder, self._run, path, span, set_span_in_context(span, around), parent)

@@ -61,9 +61,7 @@ class OpenTelemetry:
         *,
         content: bool = False,
     ) -> None:
-        trace = require("opentelemetry.trace", for_="tracing with OpenTelemetry", extra="telemetry")
-        tracer = trace.get_tracer("ziggurat", tracer_provider=tracer_provider)
-        self._recorder = Recorder(tracer, Histograms(meter_provider), content)
+        self._recorder = self._recording(tracer_provider, meter_provider, content=content)
         self._runs: dict[str, RunSpans] = {}
         self._readers: Mapping[type[Any], Callable[[Any], None]] = {
             StageStarted: self._started,
@@ -75,6 +73,13 @@ class OpenTelemetry:
             Item: self._item,
             RunFinished: self._finish,
         }
+
+    @staticmethod
+    def _recording(spans: TracerProvider | None, measures: MeterProvider | None, *, content: bool) -> Recorder:
+        trace = require("opentelemetry.trace", for_="tracing with OpenTelemetry", extra="telemetry")
+        contexts = require("opentelemetry.context", for_="tracing with OpenTelemetry", extra="telemetry")
+        tracer = trace.get_tracer("ziggurat", tracer_provider=spans)
+        return Recorder(tracer, Histograms(measures), content, contexts)
 
     async def __call__(self, event: Event) -> None:
         """Read one event of a run."""
@@ -104,10 +109,9 @@ class OpenTelemetry:
         place = run.get(event.path)
         if place is None:
             return
-        span = place.span
-        span.set_attributes({names.STAGE_OUTCOME: "done", **_used(event.usage)})
+        place.tell({names.STAGE_OUTCOME: "done", **_used(event.usage)})
         if event.fell_back:
-            span.set_attribute(names.FELL_BACK, value=True)
+            place.tell({names.FELL_BACK: True})
         self._keep_output(place, event.output)
         run.close(place)
         leave(place)
@@ -115,7 +119,7 @@ class OpenTelemetry:
     def _failed(self, event: StageFailed) -> None:
         run = self._run(event)
         place = run.get(event.path) or run.open(event.path, event.stage, _named(event), seconds=event.seconds)
-        place.span.set_attributes({names.STAGE_OUTCOME: "failed", **_used(event.usage)})
+        place.tell({names.STAGE_OUTCOME: "failed", **_used(event.usage)})
         show(place.span, event.error, content=self._recorder.content)
         run.close(place)
         leave(place)
@@ -143,9 +147,9 @@ class OpenTelemetry:
         run = self._run(event)
         place = run.get(event.path) or run.open_item(event.path, seconds=event.seconds)
         outcome = "kept" if event.kept else "failed" if event.error is not None else "done"
-        place.span.set_attributes({names.STAGE: event.stage, names.STAGE_OUTCOME: outcome, **_used(event.usage)})
+        place.tell({names.STAGE: event.stage, names.STAGE_OUTCOME: outcome, **_used(event.usage)})
         if event.total is not None:
-            place.span.set_attribute(names.ITEM_TOTAL, event.total)
+            place.tell({names.ITEM_TOTAL: event.total})
         if event.error is not None:
             show(place.span, event.error, content=self._recorder.content)
         else:
@@ -158,17 +162,18 @@ class OpenTelemetry:
     def _finish(self, event: RunFinished) -> None:
         run = self._run(event)
         del self._runs[event.run]
-        span, error = run.root.span, event.error
+        root, error = run.root, event.error
         outcome = "done" if error is None else "stopped" if stopped_by_budget(error) else "failed"
-        span.set_attributes({names.RUN_OUTCOME: outcome, **_used(event.usage)})
+        root.tell({names.RUN_OUTCOME: outcome, **_used(event.usage)})
+        self._keep_output(root, event.outputs)
         if error is not None:
-            show(span, error, content=self._recorder.content)
+            show(root.span, error, content=self._recorder.content)
         self._close(run, type_of(error) if error is not None else None)
 
     def _abandoned(self, run_id: str) -> None:
         run = self._runs.pop(run_id, None)
         if run is not None:
-            run.root.span.set_attribute(names.RUN_OUTCOME, CANCELLED)
+            run.root.tell({names.RUN_OUTCOME: CANCELLED})
             show_cancelled(run.root.span)
             self._close(run, CANCELLED)
 
@@ -179,7 +184,7 @@ class OpenTelemetry:
 
     def _keep_output(self, place: Place, output: Any) -> None:
         if self._recorder.content:
-            place.span.set_attribute(names.STAGE_OUTPUT, names.brief(output))
+            place.tell({names.OUTPUT: names.brief(output)})
 
 
 def _named(event: StageStarted | StageFailed | StageCached | StageSkipped) -> dict[str, names.Attribute]:

@@ -1,13 +1,12 @@
 """The commands, in this process: what they print, what they return, and how they say what is wrong."""
 
 import json
-import sys
 
 import pytest
 from click.testing import CliRunner
 
 import ziggurat
-from ziggurat.cli.main import _COMMANDS, cli, main
+from ziggurat.cli.main import _COMMANDS, cli
 from ziggurat.errors import InputError
 
 PIPELINE = """
@@ -58,23 +57,6 @@ def run(*arguments):
     result = CliRunner().invoke(cli, list(arguments), catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.stdout
-
-
-@pytest.fixture
-def front_door(monkeypatch, capsys):
-    """Runs the command line as a shell does; returns the exit code and both outputs."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["ziggurat", *arguments])
-        try:
-            main()
-            code = 0
-        except SystemExit as stop:
-            code = stop.code
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return call
 
 
 # -- help -----------------------------------------------------------------------------------------

@@ -1,12 +1,11 @@
 """``ziggurat check``, ``draw`` and ``run`` on chain files: what they print and how they end."""
 
 import json
-import sys
 
 import pytest
 from click.testing import CliRunner
 
-from ziggurat.cli.main import cli, main
+from ziggurat.cli.main import cli
 from ziggurat.drawing.raster import read_text
 from ziggurat.errors import InputError
 
@@ -59,21 +58,6 @@ def run(*arguments, code=0):
     result = CliRunner().invoke(cli, list(arguments))
     assert result.exit_code == code, (result.output, result.exception)
     return result
-
-
-@pytest.fixture
-def front_door(monkeypatch, capsys):
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["ziggurat", *arguments])
-        try:
-            main()
-            code = 0
-        except SystemExit as stop:
-            code = stop.code
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return call
 
 
 # -- check ----------------------------------------------------------------------------------------
