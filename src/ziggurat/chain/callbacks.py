@@ -50,8 +50,10 @@ async def traced(
     if not manager.handlers:
         return await work(around)
     own = await manager.on_chain_start(None, dict(inputs), name=name)
+    config = patch_config(around.config, callbacks=own.get_child())
     try:
-        output = await work(Surroundings(patch_config(around.config, callbacks=own.get_child()), own))
+        with in_config(config):  # for what is called inside with no configuration of its own
+            output = await work(Surroundings(config, own))
     except BaseException as error:
         await own.on_chain_error(error)
         raise

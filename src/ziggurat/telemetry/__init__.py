@@ -7,6 +7,7 @@ change nothing; what no observer reads costs nothing. Nothing optional is import
 from __future__ import annotations
 
 from ziggurat.telemetry.logs import LogEvents
-from ziggurat.telemetry.spans import OpenTelemetry
+from ziggurat.telemetry.mlflow import MLflow
+from ziggurat.telemetry.otel import OpenTelemetry
 
-__all__ = ["LogEvents", "OpenTelemetry"]
+__all__ = ["LogEvents", "MLflow", "OpenTelemetry"]

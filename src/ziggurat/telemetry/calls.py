@@ -152,7 +152,7 @@ def _the_listener() -> BaseCallbackHandler:
         def on_llm_start(self, serialized: Any, prompts: Any, *, run_id: UUID, **told: Any) -> None:  # noqa: ARG002 (the same)
             _begin(run_id, "text_completion", prompts, told)
 
-        def on_llm_new_token(self, token: str, *, run_id: UUID, **told: Any) -> None:  # noqa: ARG002 (the same)
+        def on_llm_new_token(self, token: Any, *, run_id: UUID, **told: Any) -> None:  # noqa: ARG002 (the same)
             for call in _open.get(run_id, ()):
                 call.piece()
 
@@ -171,6 +171,7 @@ def _the_listener() -> BaseCallbackHandler:
 def _begin(call_id: UUID, operation: str, prompt: Sequence[Any], told: dict[str, Any]) -> None:
     if call_id in _open:
         return
-    calls = [Call(call_id, place, operation, prompt, told) for place in here.get() if not place.ended]
+    places = [place for one in here.get() if (place := one.still_open) is not None]
+    calls = [Call(call_id, place, operation, prompt, told) for place in places]
     if calls:
         _open[call_id] = calls

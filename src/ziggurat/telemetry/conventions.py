@@ -6,6 +6,7 @@ The names are those of the repository ``open-telemetry/semantic-conventions-gena
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -209,7 +210,18 @@ def brief(value: Any) -> str:
         text = value
     else:
         try:
-            text = json.dumps(value, ensure_ascii=False, default=str)
+            text = json.dumps(value, ensure_ascii=False, default=_plain)
         except (TypeError, ValueError, RecursionError):
             text = str(value)
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has no form for, in a form it has: a message's text, the fields of a record, else its own words."""
+    text = getattr(value, "text", None)
+    if isinstance(text, str):
+        return text
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {one.name: getattr(value, one.name) for one in dataclasses.fields(value)}
+    dump = getattr(value, "model_dump", None)
+    return dump() if callable(dump) else str(value)

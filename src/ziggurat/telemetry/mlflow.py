@@ -14,14 +14,10 @@ from ziggurat.optional import require
 from ziggurat.telemetry import conventions as names
 from ziggurat.telemetry.metrics import Histograms
 from ziggurat.telemetry.places import Recorder
-from ziggurat.telemetry.spans import OpenTelemetry
-
-_FOR = {"for_": "traces in MLflow", "extra": "mlflow"}
-
-_TYPES = {"chat": "CHAT_MODEL", "text_completion": "LLM", "invoke_workflow": "CHAIN"}
+from ziggurat.telemetry.spans import Spans
 
 
-class MLflow(OpenTelemetry):
+class MLflow(Spans):
     """Keeps the runs of a chain as MLflow traces: ``chain.using(observers=[MLflow()])``.
 
     An MLflow span that is open around a run becomes its parent, and what MLflow traces inside a stage becomes the
@@ -35,19 +31,17 @@ class MLflow(OpenTelemetry):
     """
 
     def __init__(self, *, content: bool = True) -> None:
-        tracing = require("mlflow.tracing", **_FOR)
-        contexts = require("mlflow.tracing.provider", **_FOR).get_context_api()
+        tracing = require("mlflow.tracing", for_="traces in MLflow", extra="mlflow")
+        contexts = require("mlflow.tracing.provider", for_="traces in MLflow", extra="mlflow").get_context_api()
         tracer = tracing.get_bridged_tracer_provider().get_tracer("ziggurat")
-        super().__init__(_recorder=Recorder(tracer, Histograms(None), content, contexts, in_mlflows_words))
+        super().__init__(Recorder(tracer, Histograms(None), content, contexts, in_mlflows_words))
 
 
 def in_mlflows_words(attributes: Mapping[str, names.Attribute]) -> dict[str, str]:
     """What MLflow's own attributes say of a span, each a JSON text."""
     found: dict[str, str] = {}
-    if names.OPERATION in attributes:
-        found["mlflow.spanType"] = json.dumps(_TYPES.get(str(attributes[names.OPERATION]), "UNKNOWN"))
-    elif names.STAGE in attributes:
-        found["mlflow.spanType"] = '"CHAIN"'
+    if names.STAGE_OUTCOME in attributes or names.RUN_OUTCOME in attributes:
+        found["mlflow.spanType"] = '"CHAIN"'  # at the end: at the beginning, MLflow overwrites it
     for name, theirs in (
         (names.INPUT_MESSAGES, "mlflow.spanInputs"),
         (names.OUTPUT_MESSAGES, "mlflow.spanOutputs"),

@@ -99,6 +99,14 @@ class Place:
         self.live = 0
         self.ended = False
 
+    @property
+    def still_open(self) -> Place | None:
+        """The place, or the nearest around it that is not over: an attempt that was given up stays the innermost."""
+        place: Place | None = self
+        while place is not None and place.ended:
+            place = place.outer
+        return place
+
     def tell(self, attributes: Mapping[str, Attribute]) -> None:
         """Set attributes."""
         self.span.set_attributes(self.recorder.told(attributes))
@@ -136,6 +144,13 @@ def enter(place: Place) -> None:
             place.before = other.before  # another observer was told first: its span was not there before the stage
     here.set((*others, place))
     contexts.attach(place.context)
+
+
+def settle(place: Place) -> None:
+    """Make a place that was entered in this context the innermost one again: what was inside it was given up."""
+    if place.before is not None:
+        here.set((*(one for one in here.get() if one.recorder is not place.recorder), place))
+        place.recorder.contexts.attach(place.context)
 
 
 def leave(place: Place) -> None:

@@ -29,10 +29,13 @@ class RunSpans:
 
     Attributes:
         root: The run's own span.
+        workflow: What the chain is called.
+        end_is_told: Whether somebody will say when the run is over, however it ends.
     """
 
     def __init__(self, recorder: Recorder, run: str, seconds: float, workflow: str = "") -> None:
         self.workflow = workflow
+        self.end_is_told = False
         self._recorder = recorder
         self._run = run
         self._began = time.perf_counter() - seconds
@@ -52,9 +55,7 @@ class RunSpans:
         """What is open at a path."""
         return self._open.get(path)
 
-    def open(
-        self, path: str, name: str, attributes: Mapping[str, names.Attribute], *, seconds: float = 0.0
-    ) -> Place:
+    def open(self, path: str, name: str, attributes: Mapping[str, names.Attribute], *, seconds: float = 0.0) -> Place:
         """Open a span at a path, inside what encloses it.
 
         Args:
@@ -90,10 +91,6 @@ class RunSpans:
         if place.live:
             for inner in [one for one in self._open.values() if place.encloses(one.path)]:
                 self._cut(inner)
-
-    def close_all(self) -> None:
-        """End the run's span, and whatever is still open."""
-        self.close(self.root)
 
     def watch(self, abandoned: Callable[[], None]) -> None:
         """Notice the end of the task that tells of this run; a cancelled run says nothing of its end."""

@@ -1,6 +1,6 @@
-"""Runs as OpenTelemetry traces: a span for the run, for each stage, each item and each model call.
+"""Runs as traces: a span for the run, for each stage, each item and each model call.
 
-An observer of events. It is told of a stage's beginning and end in the stage's own task, so a stage's span is the
+An observer of events, of which `otel` and `mlflow` make theirs. It is told of a stage's beginning and end in the stage's own task, so a stage's span is the
 current one while the stage runs, and whatever the stage calls is traced below it. What a span is called and bears
 is in `conventions`; model calls are heard of in `calls`; which spans are open, `run_spans` knows.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ziggurat.chain.events import (
     Event,
@@ -25,43 +25,26 @@ from ziggurat.chain.events import (
 )
 from ziggurat.chain.session import stopped_by_budget
 from ziggurat.chain.usage import Usage
-from ziggurat.optional import require
 from ziggurat.telemetry import conventions as names
 from ziggurat.telemetry.calls import listen
 from ziggurat.telemetry.failures import CANCELLED, described, show, show_cancelled, type_of
-from ziggurat.telemetry.metrics import Histograms
-from ziggurat.telemetry.places import Place, Recorder, enter, leave
+from ziggurat.telemetry.places import Place, Recorder, enter, leave, settle
 from ziggurat.telemetry.run_spans import RunSpans
-
-if TYPE_CHECKING:
-    from opentelemetry.metrics import MeterProvider
-    from opentelemetry.trace import TracerProvider
 
 _log = logging.getLogger(__name__)
 
 
-class OpenTelemetry:
-    """Traces the runs of a chain: ``chain.using(observers=[OpenTelemetry()])``.
+class Spans:
+    """Reads the events of runs and keeps a span for each thing that happens.
 
     One object serves any number of chains and of runs at once. It never makes a run fail.
 
     Args:
-        tracer_provider: Where spans go; None for the process's own.
-        meter_provider: Where measurements go; None for the process's own.
-        content: Whether prompts, answers and stages' outputs go into the spans. They may be long, and private.
-
-    Raises:
-        MissingDependency: If ``opentelemetry-api`` is not installed.
+        recorder: How it records.
     """
 
-    def __init__(
-        self,
-        tracer_provider: TracerProvider | None = None,
-        meter_provider: MeterProvider | None = None,
-        *,
-        content: bool = False,
-    ) -> None:
-        self._recorder = self._recording(tracer_provider, meter_provider, content=content)
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
         self._runs: dict[str, RunSpans] = {}
         self._readers: Mapping[type[Any], Callable[[Any], None]] = {
             StageStarted: self._started,
@@ -74,28 +57,43 @@ class OpenTelemetry:
             RunFinished: self._finish,
         }
 
-    @staticmethod
-    def _recording(spans: TracerProvider | None, measures: MeterProvider | None, *, content: bool) -> Recorder:
-        trace = require("opentelemetry.trace", for_="tracing with OpenTelemetry", extra="telemetry")
-        contexts = require("opentelemetry.context", for_="tracing with OpenTelemetry", extra="telemetry")
-        tracer = trace.get_tracer("ziggurat", tracer_provider=spans)
-        return Recorder(tracer, Histograms(measures), content, contexts)
-
     async def __call__(self, event: Event) -> None:
         """Read one event of a run."""
         read = self._readers.get(type(event))
-        if read is None:
-            return
-        try:
-            read(event)
-        except Exception:  # noqa: BLE001 (watching must not break what is watched)
-            _log.debug("a span was not kept", exc_info=True)
+        if read is not None:
+            _safely(read, event)
+
+    # -- what events do not tell: the chain says it where an observer has these -----------------------
+
+    def run_started(self, run: str, name: str) -> None:
+        """A run begins; told in the run's own task, before any of its stages begins."""
+        _safely(self._begin, run, name)
+
+    def item_started(self, run: str, path: str) -> None:
+        """An item begins; told in its own task."""
+        _safely(self._begin_item, run, path)
+
+    def run_ended(self, run: str) -> None:
+        """A run is over, however it ended; told in the run's own task, after everything else."""
+        _safely(self._abandoned, run)
+
+    def _begin(self, run: str, name: str) -> None:
+        begun = self._runs[run] = RunSpans(self._recorder, run, 0.0, name)
+        begun.end_is_told = True
+        enter(begun.root)
+
+    def _begin_item(self, run: str, path: str) -> None:
+        begun = self._runs.get(run)
+        if begun is not None:
+            enter(begun.open_item(path))
+            listen()
 
     def _run(self, event: Event) -> RunSpans:
         run = self._runs.get(event.run)
         if run is None:
             run = self._runs[event.run] = RunSpans(self._recorder, event.run, event.at)
-        run.watch(partial(self._abandoned, event.run))
+        if not run.end_is_told:
+            run.watch(partial(self._abandoned, event.run))
         return run
 
     # -- stages ----------------------------------------------------------------------------------
@@ -127,19 +125,22 @@ class OpenTelemetry:
     def _cached(self, event: StageCached) -> None:
         outcome = "cached" if event.source == "cache" else "kept"
         run = self._run(event)
-        place = run.open(event.path, event.stage, {**_named(event), names.STAGE_OUTCOME: outcome, **_saved(event)})
+        place = run.open(event.path, event.stage, _named(event))
+        place.tell({names.STAGE_OUTCOME: outcome, **_saved(event)})
         self._keep_output(place, event.output)
         run.close(place)
 
     def _skipped(self, event: StageSkipped) -> None:
-        attributes = {**_named(event), names.STAGE_OUTCOME: "skipped", names.STAGE_CAUSE: event.cause}
         run = self._run(event)
-        run.close(run.open(event.path, event.stage, attributes))
+        place = run.open(event.path, event.stage, _named(event))
+        place.tell({names.STAGE_OUTCOME: "skipped", names.STAGE_CAUSE: event.cause})
+        run.close(place)
 
     def _retried(self, event: StageRetried) -> None:
         run = self._run(event)
         place = run.get(event.path) or run.open_item(event.path)  # a stage's is open; an item's may not be yet
         run.cut_inside(place)
+        settle(place)
         told = described(event.error, content=self._recorder.content)
         place.span.add_event("ziggurat.retry", {"attempt": event.attempt, "wait": event.wait, **told})
 
@@ -185,6 +186,14 @@ class OpenTelemetry:
     def _keep_output(self, place: Place, output: Any) -> None:
         if self._recorder.content:
             place.tell({names.OUTPUT: names.brief(output)})
+
+
+def _safely(work: Callable[..., None], *told: Any) -> None:
+    """Do it; watching must not break what is watched."""
+    try:
+        work(*told)
+    except Exception:  # noqa: BLE001 (whatever it is, the run goes on)
+        _log.debug("a span was not kept", exc_info=True)
 
 
 def _named(event: StageStarted | StageFailed | StageCached | StageSkipped) -> dict[str, names.Attribute]:

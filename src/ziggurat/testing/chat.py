@@ -24,7 +24,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from pydantic import Field, PrivateAttr
+from pydantic import ConfigDict, Field, PrivateAttr, SecretStr
 
 from ziggurat.errors import InputError
 
@@ -65,6 +65,8 @@ class FakeChat(BaseChatModel):
         'Lisbon.'
     """
 
+    model_config = ConfigDict(extra="forbid")  # a misspelt argument is no script
+
     script: Any = "ok"
     errors: dict[int, Any] = Field(default_factory=dict)
     model: str = "fake:script"
@@ -74,6 +76,7 @@ class FakeChat(BaseChatModel):
     stop: list[str] | None = None
     timeout: float | None = None
     max_retries: int = 0
+    api_key: SecretStr | None = None
     streaming: bool = False
     _calls: list[Call] = PrivateAttr(default_factory=list)
     _lock: Any = PrivateAttr(default_factory=threading.Lock)

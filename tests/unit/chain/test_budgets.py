@@ -104,7 +104,7 @@ def test_a_budget_is_never_overrun_by_calls_that_use_no_more_than_they_asked_for
 
 
 def asking(**options):
-    return LLM("Say {x}", FakeChat(responses=["one two three"] * 50), **options)
+    return LLM("Say {x}", FakeChat(script="one two three"), **options)
 
 
 def test_the_run_ends_at_the_cap_with_what_it_has():
@@ -142,7 +142,7 @@ def test_a_budget_too_small_for_the_first_call_says_how_much_it_takes():
 
 
 def test_models_called_inside_a_function_are_counted_and_bounded():
-    model = FakeChat(responses=["one two"] * 5)
+    model = FakeChat(script="one two")
 
     def talk(x):
         return [model.invoke(x).text for _ in range(3)]

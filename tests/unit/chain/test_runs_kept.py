@@ -326,7 +326,7 @@ def test_a_finished_runs_usage_and_cost_are_on_record(journal):
     from ziggurat.chain.budget import Budget
     from ziggurat.testing import FakeChat
 
-    multi = MultiChain(a=LLM("{x}", FakeChat(responses=["one two"]))).using(
+    multi = MultiChain(a=LLM("{x}", FakeChat(script="one two"))).using(
         journal=journal, run_id="r", budget=Budget(calls=5)
     )
     multi.run(x="hello")

@@ -28,7 +28,7 @@ def send(check):
 
 chain = MultiChain(
     rows=rows,
-    words=given(Map(LLM("Say {word}", FakeChat(responses=["one two"] * 50)), each="word"), word=ref("rows")),
+    words=given(Map(LLM("Say {word}", FakeChat(script="one two")), each="word"), word=ref("rows")),
     check=check,
     send=send,
     name="pipe",
@@ -66,17 +66,17 @@ def test_a_failed_run_says_how_to_go_on_and_going_on_keeps_what_finished(here, f
     assert "= rows from the journal: ['a', 'b', 'c']" in words(err)
     assert words(out)[-1] == "sent 3"
     code, out, _ = front_door("runs", "list")
-    assert re.match(rf"{failed} pipe done .* 7 9 0\.0000$", words(out)[1])
+    assert re.match(rf"{failed} pipe done .* 7 12 0\.0000$", words(out)[1])
 
 
 def test_a_run_is_shown_with_stages_items_usage_and_cost(here, front_door, failed):
     _code, out, _ = front_door("runs", "show", failed)
     lines = words(out)
     assert lines[0].startswith(f"{failed} pipe failed, ")
-    assert re.match(r"words\[0\] done 1 [\d.]+ 3 0\.0000", lines[5])
+    assert re.match(r"words\[0\] done 1 [\d.]+ 4 0\.0000", lines[5])
     assert any(re.match(r"check failed 1 [\d.]+ OSError: the service is down", line) for line in lines)
     assert any(re.match(r"send skipped 1 [\d.]+ check failed", line) for line in lines)
-    assert lines[-1] == "fake:script: 3 calls, 6 tokens in, 3 out, 0.0000 USD"
+    assert lines[-1] == "fake:script: 3 calls, 6 tokens in, 6 out, 0.0000 USD"
 
 
 def test_a_replay_shows_what_differs_and_sends_nothing(here, front_door, failed):
@@ -85,7 +85,7 @@ def test_a_replay_shows_what_differs_and_sends_nothing(here, front_door, failed)
     lines = words(out)
     assert code == 0
     assert any(line.startswith("check DIFFERS") for line in lines)
-    assert any(line.startswith("words[2] kept 3 -> 3 tokens") for line in lines)
+    assert any(line.startswith("words[2] kept 4 -> 4 tokens") for line in lines)
     assert lines[-2:] == ["- 3", "+ 300"]
     assert (here / "outbox").read_text() == "sent\n"
 
