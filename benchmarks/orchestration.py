@@ -1,10 +1,10 @@
 """What a stage costs: the same graphs of no-op async stages, by us and by peers, in one process.
 
-    python benchmarks/orchestration.py [--stages 50] [--rounds 30] [--peers-python PATH]
+    python benchmarks/orchestration.py [--stages 50] [--wide 1000] [--rounds 60] [--peers-python PATH]
 
-A chain (each stage consumes the one before) and a fan (one source, N branches, one join). The
-contenders run in turn, round after round; printed are medians in microseconds a stage and the
-ratio to plain asyncio on the same graph. A peer that is not installed is left out and named.
+A chain (each stage consumes the one before), a fan (one source, N branches, one join) and a wide fan. Every contender
+is built once and run in turn; figures are microseconds a stage. "Events read" is a run whose every event goes
+through a reader, as for a progress display. A peer that is not installed is left out and named.
 `factory` fits benchmark harnesses that take MODULE:FACTORY.
 """
 
@@ -13,15 +13,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import operator
-import os
-import statistics
-import subprocess
 import sys
-import time
 import types
 from collections.abc import Awaitable, Callable
-from pathlib import Path
+from functools import partial
 from typing import Annotated, Any, Literal
+
+import report
 
 Shape = Literal["chain", "fan"]
 Runner = Callable[[int], Awaitable[int]]
@@ -54,16 +52,33 @@ def functions(shape: Shape, count: int, module: str) -> tuple[types.ModuleType, 
     return made, last
 
 
-def factory(shape: Shape, count: int) -> Runner:
-    """Ziggurat."""
+def ours(shape: Shape, count: int) -> tuple[Any, str]:
+    """Our chain, and the stage that it returns."""
     from ziggurat import MultiChain
 
     module, last = functions(shape, count, f"ours_{shape}_{count}")
     stages = {name: found for name, found in vars(module).items() if asyncio.iscoroutinefunction(found)}
-    chain = MultiChain(**stages, outputs=[last])
+    return MultiChain(**stages, outputs=[last]), last
+
+
+def factory(shape: Shape, count: int) -> Runner:
+    """Ziggurat."""
+    chain, last = ours(shape, count)
 
     async def run(x: int) -> int:
         return int((await chain.arun(x=x))[last])
+
+    return run
+
+
+def with_events(shape: Shape, count: int) -> Runner:
+    """Ziggurat, every event read."""
+    chain, last = ours(shape, count)
+
+    async def run(x: int) -> int:
+        async for event in chain.aevents(x=x):
+            final = event
+        return int(final.outputs[last])
 
     return run
 
@@ -163,57 +178,153 @@ def hamilton(shape: Shape, count: int) -> Runner:
     return run
 
 
-CONTENDERS: dict[str, Callable[[Shape, int], Runner]] = {
-    "plain asyncio": plain_asyncio,
-    "Ziggurat": factory,
-    "Hamilton": hamilton,
-    "LCEL": lcel,
-    "LangGraph": langgraph,
+def haystack(shape: Shape, count: int) -> Runner:
+    """Haystack's pipeline, run asynchronously."""
+    import haystack as package
+
+    component: Any = package.component
+    make_pipeline = getattr(package, "AsyncPipeline", package.Pipeline)
+
+    @component
+    class Step:
+        @component.output_types(x=int)
+        def run(self, x: int) -> dict[str, int]:
+            return {"x": x + 1}
+
+        @component.output_types(x=int)
+        async def run_async(self, x: int) -> dict[str, int]:
+            return {"x": x + 1}
+
+    @component
+    class Join:
+        def __init__(self) -> None:
+            component.set_input_types(self, **{f"i{at}": int for at in range(count)})
+
+        @component.output_types(x=int)
+        def run(self, **found: int) -> dict[str, int]:
+            return {"x": sum(found.values())}
+
+        @component.output_types(x=int)
+        async def run_async(self, **found: int) -> dict[str, int]:
+            return {"x": sum(found.values())}
+
+    pipeline = make_pipeline()
+    for at in range(count):
+        pipeline.add_component(f"n{at}", Step())
+    if shape == "chain":
+        first, last = "n0", f"n{count - 1}"
+        for at in range(1, count):
+            pipeline.connect(f"n{at - 1}.x", f"n{at}.x")
+    else:
+        first, last = "source", "join"
+        pipeline.add_component(first, Step())
+        pipeline.add_component(last, Join())
+        for at in range(count):
+            pipeline.connect("source.x", f"n{at}.x")
+            pipeline.connect(f"n{at}.x", f"join.i{at}")
+
+    async def run(x: int) -> int:
+        return int((await pipeline.run_async({first: {"x": x}}))[last]["x"])
+
+    return run
+
+
+def llamaindex(shape: Shape, count: int) -> Runner:
+    """LlamaIndex's workflows: one step sent an event again and again, or many at once."""
+    from workflows import Context, Workflow, step
+    from workflows.events import Event, StartEvent, StopEvent
+
+    class Work(Event):
+        x: int
+        left: int = 0
+
+    class Done(Event):
+        x: int
+
+    class Chain(Workflow):
+        @step
+        async def start(self, ev: StartEvent) -> Work:
+            return Work(x=ev.x, left=count)
+
+        @step
+        async def work(self, ev: Work) -> Work | StopEvent:
+            return Work(x=ev.x + 1, left=ev.left - 1) if ev.left else StopEvent(result=ev.x)
+
+    class Fan(Workflow):
+        @step
+        async def start(self, ctx: Context, ev: StartEvent) -> Work | None:
+            for _ in range(count):
+                ctx.send_event(Work(x=ev.x + 1))
+
+        @step(num_workers=64)
+        async def work(self, ev: Work) -> Done:
+            return Done(x=ev.x + 1)
+
+        @step
+        async def join(self, ctx: Context, ev: Done) -> StopEvent | None:
+            found = ctx.collect_events(ev, [Done] * count)
+            return None if found is None else StopEvent(result=sum(one.x for one in found))
+
+    # The workflow's types are resolved in the module's names, where those made in a function are not.
+    globals().update(Context=Context, StartEvent=StartEvent, StopEvent=StopEvent, Work=Work, Done=Done)
+    kind: Any = Chain if shape == "chain" else Fan
+
+    async def run(x: int) -> int:
+        return int(await kind(timeout=60).run(x=x))
+
+    return run
+
+
+CONTENDERS: dict[str, tuple[report.Role, Callable[[Shape, int], Runner]]] = {
+    "plain asyncio": ("floor", plain_asyncio),
+    "Ziggurat": ("ours", factory),
+    "Ziggurat, events read": ("ours", with_events),
+    "Hamilton": ("peer", hamilton),
+    "LCEL": ("peer", lcel),
+    "LangGraph": ("peer", langgraph),
+    "Haystack": ("peer", haystack),
+    "LlamaIndex workflows": ("peer", llamaindex),
 }
+SLOW_WHEN_WIDE = ("LlamaIndex workflows", "Haystack")
+"""These take seconds for a run of a thousand branches."""
 
 
-async def measure(shape: Shape, count: int, rounds: int) -> None:
-    """Time every contender on one graph and print the table."""
+async def measure(shape: Shape, count: int, rounds: int, target: float | None) -> report.Table:
+    """Time every contender on one graph."""
     expected = count + 1 if shape == "chain" else 3 * count
-    runs: dict[str, Runner] = {}
-    for name, make in CONTENDERS.items():
-        try:
-            run = make(shape, count)
-            got = await run(1)
-        except ImportError as error:
-            print(f"{shape:5} {name}: left out, {error}")
+    runs: dict[str, Callable[[], Awaitable[int]]] = {}
+    notes: list[str] = []
+    for name, (_, make) in CONTENDERS.items():
+        if count > 200 and name in SLOW_WHEN_WIDE:
+            notes.append(f"{name} is left out: its cost a stage grows with the number of stages.")
             continue
-        if got != expected:
-            sys.exit(f"{name} computed {got} instead of {expected}")
-        await run(1)
-        runs[name] = run
-    times: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(rounds):
-        for name, run in runs.items():
-            began = time.perf_counter()
-            await run(1)
-            times[name].append((time.perf_counter() - began) / count * 1e6)
-    floor = statistics.median(times["plain asyncio"])
-    for name, taken in times.items():
-        middle = statistics.median(taken)
-        print(f"{shape:5} of {count}  {name:14} {middle:8.1f} us a stage   {middle / floor:8.1f} x plain asyncio")
+        run = report.installed(partial(make, shape, count), name, notes)
+        if run is None:
+            continue
+        for _ in range(2):  # the second time everything is warm
+            if (got := await run(1)) != expected:
+                sys.exit(f"{name} computed {got} instead of {expected}")
+        runs[name] = partial(run, 1)
+    times = await report.in_turn(runs, rounds, seconds=2.0)
+    rows = [
+        report.row(name, CONTENDERS[name][0], [taken / count * 1e6 for taken in times[name]]) for name in times
+    ]
+    title = f"A {shape} of {count:,} no-op stages"
+    return report.Table(title, "µs a stage", rows, target=target, notes=notes)
 
 
-def main() -> None:
-    """Measure both graphs; with ``--peers-python``, in the environment where the peers are."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--stages", type=int, default=50)
-    parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--peers-python", help="a Python that has the peers installed; this package's source is added")
-    given = parser.parse_args()
-    if given.peers_python:
-        source = str(Path(__file__).parents[1] / "src")
-        again = [given.peers_python, __file__, "--stages", str(given.stages), "--rounds", str(given.rounds)]
-        sys.exit(subprocess.call(again, env={**os.environ, "PYTHONPATH": source}))
-    shapes: tuple[Shape, ...] = ("chain", "fan")
-    for shape in shapes:
-        asyncio.run(measure(shape, given.stages, given.rounds))
+def tables(given: argparse.Namespace) -> list[report.Table]:
+    """The three graphs."""
+    return [
+        asyncio.run(measure("chain", given.stages, given.rounds, 4.0)),
+        asyncio.run(measure("fan", given.stages, given.rounds, 8.0)),
+        asyncio.run(measure("fan", given.wide, given.rounds, None)),
+    ]
 
 
 if __name__ == "__main__":
-    main()
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--stages", type=int, default=50)
+    arguments.add_argument("--wide", type=int, default=1000)
+    arguments.add_argument("--rounds", type=int, default=60)
+    report.main(__file__, "What a stage costs", tables, arguments)

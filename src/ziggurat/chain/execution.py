@@ -208,7 +208,7 @@ class Execution:
             self._attempts, self.fell_back = done.attempts, done.fell_back
             return done.output  # noqa: TRY300 (the fast path above returns inside, too)
         except Refused as refused:
-            raise refused.error from None
+            raise refused.settled() from None
         finally:
             current.reset(token)
             self.seconds = time.perf_counter() - self._began

@@ -8,6 +8,8 @@ Calls that are not LangChain's (pictures) say what they use with `spend`.
 
 from __future__ import annotations
 
+import inspect
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -68,6 +70,19 @@ class Refused(BaseException):
     def __init__(self, error: BudgetExceeded) -> None:
         super().__init__(str(error))
         self.error = error
+
+    def settled(self) -> BudgetExceeded:
+        """The error, once what LangChain had prepared for its other handlers is put away.
+
+        They were not told that a call begins, since none does; the coroutines that were to tell them
+        would otherwise be reported as never awaited.
+        """
+        for frame, _ in traceback.walk_tb(self.__traceback__):
+            for prepared in frame.f_locals.values():
+                for one in prepared if isinstance(prepared, list) else ():
+                    if inspect.iscoroutine(one) and inspect.getcoroutinestate(one) == inspect.CORO_CREATED:
+                        one.close()
+        return self.error
 
 
 @contextmanager

@@ -1,11 +1,13 @@
 """Budgets: nothing is sent that they have no room for, however many stages ask at once."""
 
 import asyncio
+import gc
 from decimal import Decimal
 
 import pytest
 from hypothesis import given as over
 from hypothesis import strategies as st
+from langchain_core.callbacks import AsyncCallbackHandler
 
 from ziggurat import LLM, ChainError, InputError, MultiChain, given, ref, stage, value
 from ziggurat.chain.budget import Ask, Budget, Purse
@@ -134,6 +136,25 @@ def test_a_refusal_is_neither_retried_nor_hidden_by_a_fallback(caplog):
         multi.using(budget=Budget(calls=1)).run(x="hello")
     assert isinstance(caught.value.__cause__, BudgetExceeded)
     assert not caplog.records, "a refusal is no warning in anybody's log"
+
+
+async def test_a_refusal_tells_other_handlers_of_no_call_and_leaves_nothing_behind():
+    class Told(AsyncCallbackHandler):
+        def __init__(self):
+            self.starts = self.ends = 0
+
+        async def on_chat_model_start(self, *args, **kwargs):
+            self.starts += 1
+
+        async def on_llm_end(self, *args, **kwargs):
+            self.ends += 1
+
+    told = Told()
+    multi = MultiChain(first=asking(), second=given(asking(), x=ref("first"))).using(budget=Budget(calls=1))
+    with pytest.raises(ChainError, match="calls"):
+        await multi.ainvoke({"x": "hello"}, {"callbacks": [told]})
+    gc.collect()
+    assert (told.starts, told.ends) == (1, 1)
 
 
 def test_a_budget_too_small_for_the_first_call_says_how_much_it_takes():
