@@ -7,7 +7,7 @@ longest bar would be thirty times its shortest has a logarithmic scale, and says
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from xml.sax.saxutils import escape, quoteattr
 
 from report import Report, Role, Row, Table, number
@@ -34,7 +34,7 @@ def chart_svg(report: Report) -> str:
         f"<title>{escape(report.title)}</title>",
         f'<rect width="{_WIDTH:.0f}" height="{height:.0f}" fill="{_PAPER}"/>',
         _text(_MARGIN, 52, report.title, 27, weight="bold"),
-        *_legend(_MARGIN, 78),
+        *_legend(tables, _MARGIN, 78),
     ]
     top = _TITLE_BAND
     labels = max(text_width(row.name, 14, _weight(row)) for table in tables for row in table.rows)
@@ -60,10 +60,8 @@ def _panel(table: Table, top: float, left: float) -> Iterator[str]:
         yield _text(at, bottom + 15, label, 11.5, _SOFT, anchor="middle")
     for position, row in enumerate(table.rows):
         yield from _bar(row, sides[row.name], scale, left, top + _PANEL_TOP + _STEP * position)
-    if table.target is not None:
-        at = scale.at(table.target)
-        yield _line(at, top + _PANEL_TOP - 8, at, bottom, _TARGET, dashed=True)
-        yield _text(at, top + _PANEL_TOP - 12, f"to reach: {number(table.target)}", 12, _TARGET, anchor="middle")
+        if row.name in table.targets:
+            yield from _target(scale.at(table.targets[row.name]), top + _PANEL_TOP + _STEP * position)
 
 
 def _bar(row: Row, beside: str, scale: _Scale, left: float, top: float) -> Iterator[str]:
@@ -79,6 +77,12 @@ def _bar(row: Row, beside: str, scale: _Scale, left: float, top: float) -> Itera
     yield _text(end + 8 + text_width(value, 14, "bold") + 9, middle, beside, 13, _SOFT)
 
 
+def _target(at: float, top: float) -> Iterator[str]:
+    """A mark across a bar, where it should end at most or at least."""
+    yield _line(at, top - 3, at, top + _BAR + 3, _PAPER, 5.0)
+    yield _line(at, top - 3, at, top + _BAR + 3, _TARGET, 2.4)
+
+
 class _Scale:
     """Where a value lies between two sides of a panel.
 
@@ -90,7 +94,7 @@ class _Scale:
 
     def __init__(self, table: Table, left: float, right: float) -> None:
         values = [row.value for row in table.rows if row.value > 0]
-        values += [table.target] if table.target else []
+        values += table.targets.values()
         low, high = min(values, default=1.0), max(values, default=1.0)
         self._left, self._width = left, right - left
         self.is_logarithmic = high / low > _LOGARITHMIC_FROM
@@ -126,13 +130,20 @@ def _beside(table: Table, row: Row) -> str:
     return ", ".join(one for one in (words, f"{floor} the floor" if floor else "") if one)
 
 
-def _legend(left: float, base: float) -> Iterator[str]:
-    names: dict[Role, str] = {"ours": "Ziggurat", "peer": "peers", "floor": "the floor: the same work with nothing around"}
+def _legend(tables: Iterable[Table], left: float, base: float) -> Iterator[str]:
+    names: dict[Role, str] = {
+        "ours": "Ziggurat",
+        "peer": "peers",
+        "floor": "the floor: the same work with nothing around",
+    }
     for role, words in names.items():
         edge = f' stroke="{_LINE}"' if role == "floor" else ""
         yield f'<rect x="{left:.1f}" y="{base - 11:.1f}" width="14" height="14" rx="3" fill="{_FILLS[role]}"{edge}/>'
         yield _text(left + 21, base, words, 13, _SOFT)
         left += 21 + text_width(words, 13) + 24
+    if any(table.targets for table in tables):
+        yield _line(left + 5, base - 13, left + 5, base + 5, _TARGET, 2.4)
+        yield _text(left + 16, base, "to reach", 13, _SOFT)
 
 
 def _versions(report: Report) -> str:
@@ -160,13 +171,19 @@ def _weight(row: Row) -> Weight:
     return "bold" if row.role == "ours" else "regular"
 
 
-def _line(x: float, y: float, to_x: float, to_y: float, colour: str, *, dashed: bool = False) -> str:
-    dashes = ' stroke-dasharray="5 4" stroke-width="1.6"' if dashed else ""
-    return f'<line x1="{x:.1f}" y1="{y:.1f}" x2="{to_x:.1f}" y2="{to_y:.1f}" stroke="{colour}"{dashes}/>'
+def _line(x: float, y: float, to_x: float, to_y: float, colour: str, width: float = 1.0) -> str:
+    return f'<line x1="{x:.1f}" y1="{y:.1f}" x2="{to_x:.1f}" y2="{to_y:.1f}" stroke="{colour}" stroke-width="{width}"/>'
 
 
 def _text(
-    x: float, y: float, words: str, size: float, colour: str = _INK, *, weight: Weight = "regular", anchor: str = "start"
+    x: float,
+    y: float,
+    words: str,
+    size: float,
+    colour: str = _INK,
+    *,
+    weight: Weight = "regular",
+    anchor: str = "start",
 ) -> str:
     bold = ' font-weight="600"' if weight == "bold" else ""
     return (

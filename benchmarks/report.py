@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import gc
 import json
 import os
 import platform
@@ -71,7 +72,7 @@ class Table:
         unit: Of the values.
         rows: The contenders; the first of ours is what others are set beside, the first floor what ours is.
         better: Whether less or more is better.
-        target: What the first of ours should reach, or None.
+        targets: What some rows should reach, by name.
         notes: What a reader needs to know; contenders that were left out, too.
     """
 
@@ -79,7 +80,7 @@ class Table:
     unit: str
     rows: list[Row]
     better: Literal["less", "more"] = "less"
-    target: float | None = None
+    targets: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def beside(self, row: Row) -> str:
@@ -100,13 +101,10 @@ class Table:
         factor = row.value / floor.value
         return f"{number(factor if self.better == 'less' else 1 / factor)}x"
 
-    @property
-    def reached(self) -> bool | None:
-        """Whether the first of ours reached the target; None without one."""
-        ours = next((one for one in self.rows if one.role == "ours"), None)
-        if self.target is None or ours is None:
-            return None
-        return ours.value <= self.target if self.better == "less" else ours.value >= self.target
+    def reached(self, row: Row) -> bool:
+        """Whether a row with a target reached it."""
+        target = self.targets[row.name]
+        return row.value <= target if self.better == "less" else row.value >= target
 
 
 @dataclass(frozen=True)
@@ -150,14 +148,18 @@ async def in_turn(
         seconds: A contender that took as long already, and at least three turns, takes no further one.
     """
     times: dict[str, list[float]] = {name: [] for name in runs}
+    gc.collect()
+    gc.freeze()  # what the contenders are made of is not gone through again on behalf of whoever runs next
     for _ in range(rounds):
         for name, run in runs.items():
             taken = times[name]
             if len(taken) >= _FEWEST_ROUNDS and sum(taken) > seconds:
                 continue
+            gc.collect()
             began = time.perf_counter()
             await run()
             taken.append(time.perf_counter() - began)
+    gc.unfreeze()
     return times
 
 
@@ -319,10 +321,13 @@ def _section(table: Table) -> str:
     widths = [max(len(line[column]) for line in lines) for column in range(len(titles))]
     rows = ("| " + " | ".join(map(str.ljust, line, widths)) + " |" for line in lines)
     notes = list(table.notes)
-    if table.target is not None:
-        at = "At most" if table.better == "less" else "At least"
-        verdict = "reached" if table.reached else "**not reached**"
-        notes.insert(0, f"{at} {number(table.target)} {table.unit} is what ours should need; {verdict}.")
+    for one in table.rows:
+        if one.name in table.targets:
+            bound = (
+                f"{'at most' if table.better == 'less' else 'at least'} {number(table.targets[one.name])} {table.unit}"
+            )
+            verdict = "reached" if table.reached(one) else "**not reached**"
+            notes.append(f"To reach, {one.name}: {bound}; {verdict}.")
     said = " ".join(notes)
     return f"### {table.title}\n\n" + "\n".join(rows) + "\n" + (f"\n{said}\n" if said else "")
 

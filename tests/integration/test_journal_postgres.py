@@ -194,3 +194,63 @@ def test_the_end_of_a_run_prunes_at_most_once_a_minute(where):
             journal.begin(run_named(name), {})
             journal.end(name, RunStatus.DONE, NO_USAGE, None)
         assert len(journal.runs()) == 3
+
+
+# -- chains -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_chain_runs_resumes_and_replays_on_postgres(where):
+    from ziggurat import ChainError, Map, MultiChain, given, ref
+
+    class Flaky:
+        broken = True
+
+        def __call__(self, words):
+            if self.broken:
+                raise OSError("not now")
+            return len(words)
+
+    flaky = Flaky()
+    with Journal(where) as journal:
+        chain = MultiChain(
+            rows=lambda text: text.split(),
+            words=given(Map(upper), word=ref("rows")),
+            count=flaky,
+        ).using(journal=journal)
+        with pytest.raises(ChainError) as caught:
+            chain.run(text="a b c")
+        flaky.broken = False
+        events = list(chain.resume_events(caught.value.run))
+        assert events[-1].outputs == {"rows": ["a", "b", "c"], "words": ["A", "B", "C"], "count": 3}
+        assert [event.kept for event in events if event.type == "item"] == [True] * 3
+        replay = chain.replay(caught.value.run, swap={"rows": lambda text: [text]})
+        assert replay.outputs["words"] == ["A B C"]
+        assert chain.why(replay.run, "rows").earlier == caught.value.run
+
+
+def upper(word):
+    return word.upper()
+
+
+def test_a_run_on_postgres_leaves_the_event_loop_to_others(where):
+    import asyncio
+
+    from ziggurat import MultiChain
+
+    turns = 0
+
+    async def others():
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def main(journal):
+        other = asyncio.create_task(others())
+        chain = MultiChain(**{f"s{number}": (lambda x: x) for number in range(5)}).using(journal=journal)
+        await chain.arun(x=1)
+        other.cancel()
+
+    with Journal(where) as journal:
+        asyncio.run(main(journal))
+    assert turns > 20
