@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 from xml.sax.saxutils import escape, quoteattr
 
 from report import Report, Role, Row, Table, number
-
 from ziggurat.drawing.fonts import FAMILY, Weight, text_width
 
 _INK, _SOFT, _LINE, _PAPER, _OURS, _TARGET = "#172033", "#5b6780", "#8793ab", "#fbfcff", "#4f46e5", "#c2410c"

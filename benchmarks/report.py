@@ -11,7 +11,7 @@ them. With ``--peers-python`` the measuring is done by another Python, where the
 from __future__ import annotations
 
 import argparse
-import datetime
+import datetime as dt
 import gc
 import json
 import os
@@ -255,14 +255,13 @@ def _elsewhere(python: str, script: str) -> Report:
         return Report.of(json.loads(found.read_text("utf-8")))
 
 
-def _today() -> datetime.date:
-    return datetime.datetime.now(datetime.UTC).date()
+def _today() -> dt.date:
+    return dt.datetime.now(dt.UTC).date()
 
 
 def write(report: Report, folder: Path) -> None:
     """Write the four files, and this report's part of the README beside the folder."""
     from chart import chart_svg
-
     from ziggurat.drawing.raster import rasterise
 
     folder.mkdir(parents=True, exist_ok=True)

@@ -146,3 +146,8 @@ def test_what_cannot_be_called_is_no_stage(thing):
 def test_a_function_that_takes_its_inputs_by_position_is_refused():
     with pytest.raises(InputError, match="by position"):
         as_stage(lambda x, /: x)
+
+
+def test_a_parent_that_is_read_twice_is_one_parent():
+    wiring = wire([("a", as_stage(lambda x: x)), ("b", given(lambda p, q: p, p=ref("a.x"), q="{a} and {a.y}"))])
+    assert (wiring.parents, wiring.children) == (((), (0,)), ((1,), ()))
