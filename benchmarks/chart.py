@@ -27,9 +27,12 @@ def chart_svg(report: Report) -> str:
     foot = [*_wrapped(f"{report.date}: {report.machine}"), *_wrapped(_versions(report))]
     heights = [_PANEL_TOP + _STEP * len(table.rows) + _PANEL_BOTTOM for table in tables]
     height = _TITLE_BAND + sum(heights) + _FOOT_LINE * len(foot) + _MARGIN
-    parts = [
+    svg = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH:.0f}" height="{height:.0f}" '
-        f'viewBox="0 0 {_WIDTH:.0f} {height:.0f}" font-family={quoteattr(FAMILY)}>',
+        f'viewBox="0 0 {_WIDTH:.0f} {height:.0f}" font-family={quoteattr(FAMILY)}>'
+    )
+    parts = [
+        svg,
         f"<title>{escape(report.title)}</title>",
         f'<rect width="{_WIDTH:.0f}" height="{height:.0f}" fill="{_PAPER}"/>',
         _text(_MARGIN, 52, report.title, 27, weight="bold"),
@@ -58,28 +61,32 @@ def _panel(table: Table, top: float, left: float) -> Iterator[str]:
         yield _line(at, top + _PANEL_TOP - 4, at, bottom, "#e3e7f1")
         yield _text(at, bottom + 15, label, 11.5, _SOFT, anchor="middle")
     for position, row in enumerate(table.rows):
-        yield from _bar(row, sides[row.name], scale, left, top + _PANEL_TOP + _STEP * position)
-        if row.name in table.targets:
-            yield from _target(scale.at(table.targets[row.name]), top + _PANEL_TOP + _STEP * position)
+        target = table.targets.get(row.name)
+        mark = None if target is None else scale.at(target)
+        yield from _bar(
+            row, sides[row.name], max(scale.at(row.value), left + 2), mark, left, top + _PANEL_TOP + _STEP * position
+        )
 
 
-def _bar(row: Row, beside: str, scale: _Scale, left: float, top: float) -> Iterator[str]:
-    middle, end = top + _BAR / 2 + 5, max(scale.at(row.value), left + 2)
-    yield _text(left - _GAP, middle, row.name, 14, _INK, weight=_weight(row), anchor="end")
+def _bar(row: Row, beside: str, end: float, mark: float | None, left: float, top: float) -> Iterator[str]:
+    """A bar with its words, which stand clear of the mark that it should end at."""
+    base = top + _BAR / 2 + 5
+    yield _text(left - _GAP, base, row.name, 14, _INK, weight=_weight(row), anchor="end")
     edge = f' stroke="{_LINE}"' if row.role == "floor" else ""
     yield (
         f'<rect x="{left:.1f}" y="{top:.1f}" width="{end - left:.1f}" height="{_BAR}" rx="3" '
         f'fill="{_FILLS[row.role]}"{edge}/>'
     )
     value = number(row.value)
-    yield _text(end + 8, middle, value, 14, _OURS if row.role == "ours" else _INK, weight="bold")
-    yield _text(end + 8 + text_width(value, 14, "bold") + 9, middle, beside, 13, _SOFT)
-
-
-def _target(at: float, top: float) -> Iterator[str]:
-    """A mark across a bar, where it should end at most or at least."""
-    yield _line(at, top - 3, at, top + _BAR + 3, _PAPER, 5.0)
-    yield _line(at, top - 3, at, top + _BAR + 3, _TARGET, 2.4)
+    wide = text_width(value, 14, "bold")
+    start = end + 8
+    if mark is not None:
+        yield _line(mark, top - 3, mark, top + _BAR + 3, _PAPER, 5.0)
+        yield _line(mark, top - 3, mark, top + _BAR + 3, _TARGET, 2.4)
+        if start - 8 < mark < start + wide + text_width(beside, 13) + 17:
+            start = mark + 8
+    yield _text(start, base, value, 14, _OURS if row.role == "ours" else _INK, weight="bold")
+    yield _text(start + wide + 9, base, beside, 13, _SOFT)
 
 
 class _Scale:
@@ -124,7 +131,7 @@ class _Scale:
 
 
 def _beside(table: Table, row: Row) -> str:
-    words = table.beside(row)
+    words = table.beside(row) if row.role != "floor" else ""
     floor = table.distance(row) if row.role == "ours" else ""
     return ", ".join(one for one in (words, f"{floor} the floor" if floor else "") if one)
 

@@ -14,21 +14,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from ziggurat.chain.budget import Ask, Purse
-from ziggurat.chain.usage import NO_USAGE, ModelUsage, Usage, estimated_tokens
+from ziggurat.chain.usage import NO_USAGE, ModelUsage, Usage
 from ziggurat.errors import BudgetExceeded
-from ziggurat.prices import was_cached
 
 if TYPE_CHECKING:
     from langchain_core.callbacks import BaseCallbackHandler
-
-_DEFAULT_ANSWER_TOKENS = 1024
-"""Reserved for an answer whose length nobody bounded."""
-
-_ANSWER_LIMITS = ("max_completion_tokens", "max_output_tokens", "max_tokens", "num_predict", "max_new_tokens")
 
 
 class Meter:
@@ -123,56 +117,9 @@ def spend(model: str, provider: str = "", *, calls: int = 1) -> Iterator[None]:
 @cache
 def _the_listener() -> BaseCallbackHandler:
     """The process's one listener, known to LangChain from now on."""
-    from langchain_core.callbacks import BaseCallbackHandler
     from langchain_core.tracers.context import register_configure_hook
 
-    providers: dict[Any, str] = {}
-
-    class _Listener(BaseCallbackHandler):
-        run_inline = True  # counted before the stage is told to be finished
-        raise_error = True  # a purse that refuses keeps the call from being sent
-
-        def on_chat_model_start(self, serialized: Any, messages: Any, **told: Any) -> None:  # noqa: ARG002 (LangChain's signature)
-            self._asked(sum(estimated_tokens(str(one.content)) for batch in messages for one in batch), told)
-
-        def on_llm_start(self, serialized: Any, prompts: Any, **told: Any) -> None:  # noqa: ARG002 (LangChain's signature)
-            self._asked(sum(map(estimated_tokens, prompts)), told)
-
-        def _asked(self, tokens: int, told: dict[str, Any]) -> None:
-            meter = current.get()
-            if meter is None:
-                return
-            metadata, parameters = told.get("metadata") or {}, told.get("invocation_params") or {}
-            provider = str(metadata.get("ls_provider", ""))
-            if meter.purse is not None:
-                model = metadata.get("ls_model_name") or parameters.get("model") or parameters.get("model_name") or ""
-                answer = next((parameters[one] for one in _ANSWER_LIMITS if parameters.get(one)), None)
-                answer = answer or metadata.get("ls_max_tokens") or _DEFAULT_ANSWER_TOKENS
-                try:
-                    meter.purse.reserve(told["run_id"], Ask(str(model), provider, tokens, int(answer)))
-                except BudgetExceeded as error:
-                    raise Refused(error) from error
-            providers[told["run_id"]] = provider
-
-        def on_llm_end(self, response: Any, **told: Any) -> None:
-            meter, provider = current.get(), providers.pop(told["run_id"], "")
-            if meter is None:
-                return
-            used = NO_USAGE
-            for answers in response.generations:
-                for answer in answers[:1]:
-                    message = getattr(answer, "message", None)
-                    if not was_cached(message):
-                        used += Usage.of_message(message, provider)
-            meter.count(used)
-            if meter.purse is not None:
-                meter.purse.settle(told["run_id"], used)
-
-        def on_llm_error(self, error: BaseException, **told: Any) -> None:  # noqa: ARG002 (LangChain's signature)
-            providers.pop(told["run_id"], None)
-            meter = current.get()
-            if meter is not None and meter.purse is not None:
-                meter.purse.settle(told["run_id"], NO_USAGE)
+    from ziggurat.chain.listener import Listener
 
     register_configure_hook(_listener, inheritable=True)
-    return _Listener()
+    return Listener()

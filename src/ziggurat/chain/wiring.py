@@ -97,18 +97,8 @@ def wire(
     Raises:
         WiringError: With every finding at once.
     """
-    pairs = [(StageName(name), stage) for name, stage in stages]
     findings: list[str] = []
-    table: dict[StageName, Stage] = {}
-    for name, stage in pairs:
-        if name in table:
-            findings.append(f"two stages are called {name!r}: give one another name")
-        elif problem := _name_problem(name):
-            findings.append(f"{name!r} cannot name a stage: {problem}")
-        table.setdefault(name, stage)
-    if not table:
-        findings.append("there are no stages: give at least one")
-
+    table = _table(stages, findings)
     names = tuple(table)
     feeds = {name: _feeds(name, stage, table, findings) for name, stage in table.items()}
     edges = {name: _parents(feeds[name], name, table) for name in names}
@@ -121,23 +111,42 @@ def wire(
         lines = "\n".join(f"  - {finding}" for finding in findings)
         count = "one thing is" if len(findings) == 1 else f"{len(findings)} things are"
         raise WiringError(f"This chain cannot run; {count} wrong:\n{lines}", findings=tuple(findings))
-
     at = {name: position for position, name in enumerate(names)}
     parents = tuple(tuple(at[parent] for parent in edges[name]) for name in names)
-    children: list[list[int]] = [[] for _ in names]
-    for child, its_parents in enumerate(parents):
-        for parent in its_parents:
-            children[parent].append(child)
     return Wiring(
         names=names,
         stages=tuple(table.values()),
         feeds=tuple(feeds[name] for name in names),
         parents=parents,
-        children=tuple(tuple(one) for one in children),
+        children=_children(parents),
         inputs=run_inputs,
         order=tuple(at[name] for name in order),
         outputs=tuple(at[name] for name in wanted),
     )
+
+
+def _table(stages: Iterable[tuple[str, Stage]], findings: list[str]) -> dict[StageName, Stage]:
+    """The stages by name; a name that is taken, or cannot be one, is a finding."""
+    table: dict[StageName, Stage] = {}
+    for given_name, stage in stages:
+        name = StageName(given_name)
+        if name in table:
+            findings.append(f"two stages are called {name!r}: give one another name")
+        elif problem := _name_problem(name):
+            findings.append(f"{name!r} cannot name a stage: {problem}")
+        table.setdefault(name, stage)
+    if not table:
+        findings.append("there are no stages: give at least one")
+    return table
+
+
+def _children(parents: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], ...]:
+    """Who waits for each stage, from whom each stage waits for."""
+    children: list[list[int]] = [[] for _ in parents]
+    for child, its_parents in enumerate(parents):
+        for parent in its_parents:
+            children[parent].append(child)
+    return tuple(tuple(one) for one in children)
 
 
 def _name_problem(name: str) -> str | None:
