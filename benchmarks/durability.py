@@ -16,12 +16,10 @@ import asyncio
 import sqlite3
 import sys
 import tempfile
-import time
 import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 

@@ -151,11 +151,11 @@ async def in_turn(
     gc.collect()
     gc.freeze()  # what the contenders are made of is not gone through again on behalf of whoever runs next
     for _ in range(rounds):
+        gc.collect()
         for name, run in runs.items():
             taken = times[name]
             if len(taken) >= _FEWEST_ROUNDS and sum(taken) > seconds:
                 continue
-            gc.collect()
             began = time.perf_counter()
             await run()
             taken.append(time.perf_counter() - began)
