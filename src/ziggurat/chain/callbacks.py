@@ -38,17 +38,20 @@ def stage_config(around: Surroundings, name: str) -> RunnableConfig:
     return patch_config(around.config, callbacks=callbacks, run_name=name)
 
 
+def is_traced(around: Surroundings) -> bool:
+    """Whether anybody is told of the stages inside."""
+    return around.manager is not None and bool(around.manager.inheritable_handlers)
+
+
 async def traced(
     around: Surroundings, name: str, inputs: Mapping[str, Any], work: Callable[[Surroundings], Awaitable[Any]]
 ) -> Any:
     """Do a stage's work as a chain of its own in the trace."""
     from langchain_core.runnables.config import patch_config
 
-    if around.manager is None:
+    if around.manager is None or not is_traced(around):
         return await work(around)
     manager = around.manager.get_child(f"stage:{name}")
-    if not manager.handlers:
-        return await work(around)
     own = await manager.on_chain_start(None, dict(inputs), name=name)
     config = patch_config(around.config, callbacks=own.get_child())
     try:

@@ -15,7 +15,6 @@ from typing import Any, Protocol
 
 from ziggurat.chain.calling import in_thread
 from ziggurat.chain.composite import OUTPUT, Body, Branch, ItemFailure, Items, Map, Repeat
-from ziggurat.chain.context import Context
 from ziggurat.chain.program import MISSING, NO_OVERRIDES, follow
 from ziggurat.chain.stage import CallKind, Ref
 from ziggurat.errors import InputError, ItemError, gist
@@ -33,8 +32,8 @@ class Inner(Protocol):
     """What carries out the stages inside a stage."""
 
     @property
-    def context(self) -> Context | None:
-        """What the run's stages share."""
+    def is_bare(self) -> bool:
+        """Whether nobody reads, writes, counts or traces what happens inside."""
 
     async def arm(self, body: Body, inputs: Mapping[str, Any], name: str) -> Any:
         """Carry a body out as a stage of its own, inside this one."""
@@ -94,7 +93,7 @@ async def run_map(inner: Inner, mapping: Map, inputs: Mapping[str, Any], name: s
     """
     items = _items(inputs[mapping.each], mapping.each, name)
     work = _MapWork(inner, mapping, inputs, items)
-    plain = inner.context is None and mapping.body.step.policy.is_plain
+    plain = inner.is_bare and mapping.body.step.policy.is_plain
     match mapping.body.step.call.kind:
         case CallKind.SYNC if plain:
             worker: Callable[[], Coroutine[Any, Any, None]] = work.in_threads

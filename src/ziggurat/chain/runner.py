@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ziggurat.chain.admission import admit
-from ziggurat.chain.callbacks import Surroundings, stage_config, traced
+from ziggurat.chain.callbacks import Surroundings, is_traced, stage_config, traced
 from ziggurat.chain.calling import perform
 from ziggurat.chain.composite import Body
 from ziggurat.chain.context import Context
@@ -255,6 +255,12 @@ class _Inside:
         self._caller = caller
         self._work = work
         self.context = caller.context
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether nobody reads, writes, counts or traces what happens inside."""
+        around = self._caller.surroundings
+        return self.context is None and (around is None or not is_traced(around))
 
     async def arm(self, body: Body, inputs: Mapping[str, Any], name: str) -> Any:
         """Carry a body out as a stage of its own, inside this one."""
