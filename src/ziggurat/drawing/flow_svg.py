@@ -28,7 +28,7 @@ from ziggurat.drawing.flow_layout import (
 from ziggurat.drawing.fonts import text_width
 from ziggurat.drawing.raster import MAX_SIDE
 from ziggurat.drawing.spec import shorten
-from ziggurat.drawing.svg import svg_open
+from ziggurat.drawing.svg import arrow_head, curve_of, svg_open
 from ziggurat.sketch import Sketch
 
 _INK, _SOFT, _LINE, _PAPER = "#172033", "#5b6780", "#8793ab", "#fbfcff"
@@ -180,21 +180,11 @@ def _frame_label(one: FlowFrame) -> str:
 
 
 def _arrow(arrow: FlowArrow) -> str:
-    (x0, y0), *rest = arrow.points
-    curve = "".join(
-        "C" + " ".join(f"{x:.1f} {y:.1f}" for x, y in rest[at : at + 3]) for at in range(0, len(rest) - 2, 3)
-    )
-    (bx, by), (tx, ty) = arrow.points[-1], arrow.tip
-    length = math.hypot(tx - bx, ty - by) or 1.0
-    ux, uy = (tx - bx) / length, (ty - by) / length
-    back_x, back_y = bx - ux, by - uy
-    head = (tx, ty), (back_x - 4.5 * uy, back_y + 4.5 * ux), (back_x + 4.5 * uy, back_y - 4.5 * ux)
-    corners = " ".join(f"{x:.1f},{y:.1f}" for x, y in head)
     colour = _BACK if arrow.line.back else _LINE
     dashes = ' stroke-dasharray="5 4"' if arrow.line.back else ""
     return (
-        f'<path d="M{x0:.1f} {y0:.1f}{curve}" fill="none" stroke="{colour}" stroke-width="1.9"{dashes}/>'
-        f'<polygon points="{corners}" fill="{colour}"/>'
+        f'<path d="{curve_of(arrow.points)}" fill="none" stroke="{colour}" stroke-width="1.9"{dashes}/>'
+        f'<polygon points="{arrow_head(arrow.points[-1], arrow.tip, 4.5)}" fill="{colour}"/>'
     )
 
 

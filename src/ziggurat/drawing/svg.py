@@ -7,6 +7,7 @@ escaped, so the file can be opened anywhere without running or fetching anything
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr
 
@@ -165,20 +166,34 @@ def _box(box: Box) -> str:
     )
 
 
+def curve_of(points: Sequence[tuple[float, float]]) -> str:
+    """The path through a start point and groups of three control points (cubic Bézier)."""
+    (x0, y0), *rest = points
+    pieces = (rest[at : at + 3] for at in range(0, len(rest) - 2, 3))
+    return f"M{x0:.1f} {y0:.1f}" + "".join("C" + " ".join(f"{x:.1f} {y:.1f}" for x, y in piece) for piece in pieces)
+
+
+def arrow_head(end: tuple[float, float], tip: tuple[float, float], half: float, length: float | None = None) -> str:
+    """The corners of an arrow's head.
+
+    Args:
+        end: Where the line ends.
+        tip: Where the head points to.
+        half: Half its width, in pixels.
+        length: How long it is; None for from the line's end, and a pixel over it.
+    """
+    (bx, by), (tx, ty) = end, tip
+    away = math.hypot(tx - bx, ty - by) or 1.0
+    ux, uy = (tx - bx) / away, (ty - by) / away
+    x, y = (bx - ux, by - uy) if length is None else (tx - length * ux, ty - length * uy)
+    corners = (tx, ty), (x - half * uy, y + half * ux), (x + half * uy, y - half * ux)
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in corners)
+
+
 def _arrow(arrow: Arrow) -> str:
-    (x0, y0), *rest = arrow.points
-    curve = "".join(
-        "C" + " ".join(f"{x:.1f} {y:.1f}" for x, y in rest[at : at + 3]) for at in range(0, len(rest) - 2, 3)
-    )
-    (bx, by), (tx, ty) = arrow.points[-1], arrow.tip
-    length = math.hypot(tx - bx, ty - by) or 1.0
-    ux, uy = (tx - bx) / length, (ty - by) / length
-    back_x, back_y = tx - 12 * ux, ty - 12 * uy
-    head = (tx, ty), (back_x - 6 * uy, back_y + 6 * ux), (back_x + 6 * uy, back_y - 6 * ux)
-    corners = " ".join(f"{x:.1f},{y:.1f}" for x, y in head)
     return (
-        f'<path d="M{x0:.1f} {y0:.1f}{curve}" fill="none" stroke="{_LINE}" stroke-width="2.4"/>'
-        f'<polygon points="{corners}" fill="{_LINE}"/>'
+        f'<path d="{curve_of(arrow.points)}" fill="none" stroke="{_LINE}" stroke-width="2.4"/>'
+        f'<polygon points="{arrow_head(arrow.points[-1], arrow.tip, 6, 12)}" fill="{_LINE}"/>'
     )
 
 
