@@ -11,8 +11,8 @@ from ziggurat import ChainError, MultiChain, ref, value
 from ziggurat import given as bound
 from ziggurat import stage as with_policy
 from ziggurat.chain.composite import Map
-from ziggurat.chain.context import content_key
 from ziggurat.chain.journal import CellStatus, Journal
+from ziggurat.chain.run.context import content_key
 from ziggurat.chain.stage import Call, CallKind, Param, Stage
 from ziggurat.errors import RunNotFound
 

@@ -13,7 +13,7 @@ from ziggurat.chain.condition import Condition
 from ziggurat.chain.spec import dump_chain, load_chain
 from ziggurat.chain.spec.layout import same
 from ziggurat.chain.spec.text import Findings, read
-from ziggurat.chain.stage import Call, Stage, Value
+from ziggurat.chain.stage import COMPOSITE, Call, Stage, Value
 from ziggurat.errors import SpecError, WiringError
 
 
@@ -189,7 +189,10 @@ def wrapped(draw, inside):
         one = as_stage(repeat)
     fed = {param.name: draw(REFS if kind == "map" else BINDINGS) for param in one.params if draw(st.integers(0, 3)) == 0}  # fmt: skip
     fed = {name: one_given for name, one_given in fed.items() if name.isidentifier()}
-    return stage(one, **draw(policies())).with_given(fed)
+    policy = draw(policies())
+    if one.call.kind in COMPOSITE:  # a stage inside acts on the world, or none
+        policy.pop("effect", None)
+    return stage(one, **policy).with_given(fed)
 
 
 @st.composite

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol, overload, runtime_checkable
 
-from ziggurat.chain.stage import ANY, COMPOSITE, Call, CallKind, Param, Policy, Retry, Stage, Value
+from ziggurat.chain.stage import ANY, Call, CallKind, Param, Policy, Retry, Stage, Value
 from ziggurat.errors import InputError
 
 _SINGLE_INPUT = "input"
@@ -136,8 +136,6 @@ def stage(
             store=store,
         )
     base = as_stage(thing)
-    if effect and base.call.kind in COMPOSITE:
-        raise InputError(f"{base.label} is made of stages: mark the stage inside that acts on the world.")
     policy = Policy(
         retry=Retry(attempts=retry) if isinstance(retry, int) else retry,
         timeout=timeout,

@@ -13,9 +13,9 @@ from decimal import Decimal
 from typing import Any, Literal, Protocol
 
 from ziggurat.chain.composite import Body, bodies_of
-from ziggurat.chain.context import Context
-from ziggurat.chain.nesting import slots_of
 from ziggurat.chain.program import MISSING, NO_OVERRIDES, Program, Step
+from ziggurat.chain.run.context import Context
+from ziggurat.chain.run.nesting import slots_of
 from ziggurat.chain.settings import Settings
 from ziggurat.chain.stage import Call, CallBound, CallKind
 from ziggurat.chain.values import decode

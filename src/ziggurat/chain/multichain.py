@@ -15,17 +15,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from ziggurat.chain.adapt import as_stage
-from ziggurat.chain.callbacks import Surroundings
-from ziggurat.chain.calling import in_thread
 from ziggurat.chain.events import Event
 from ziggurat.chain.explain import Explanation, explain
-from ziggurat.chain.portal import iterate_sync, run_sync
 from ziggurat.chain.program import Program
 from ziggurat.chain.replay import Replay, Why, compare, why
-from ziggurat.chain.session import Session, recorded
+from ziggurat.chain.run.callbacks import Surroundings
+from ziggurat.chain.run.calling import in_thread
+from ziggurat.chain.run.portal import iterate_sync, run_sync
+from ziggurat.chain.run.session import Session, recorded
+from ziggurat.chain.run.streaming import read
 from ziggurat.chain.settings import Settings
 from ziggurat.chain.stage import Call, CallKind, Param, Stage
-from ziggurat.chain.streaming import read
 from ziggurat.chain.surface import Inputs, RunnableChain
 from ziggurat.chain.wiring import RunInput, Wiring, wire
 from ziggurat.errors import InputError

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ziggurat.chain.budget import Budget
-from ziggurat.chain.context import Reader
 from ziggurat.chain.journal import Journal
+from ziggurat.chain.run.context import Reader
 from ziggurat.chain.stage import Value
 from ziggurat.errors import InputError
 from ziggurat.prices import PACKAGE, Prices

@@ -281,6 +281,9 @@ class Stage:
         given: Inputs that do not come from their namesake.
         policy: How it is run.
         label: What it is, for people: the function's or class's name.
+
+    Raises:
+        InputError: If it is made of stages and said to act on the world itself.
     """
 
     call: Call
@@ -290,6 +293,10 @@ class Stage:
     given: Mapping[str, Binding] = field(default_factory=dict)
     policy: Policy = PLAIN
     label: str = "stage"
+
+    def __post_init__(self) -> None:
+        if self.policy.effect and self.call.kind in COMPOSITE:
+            raise InputError(f"{self.label} is made of stages: mark the stage inside that acts on the world.")
 
     def with_given(self, bindings: Mapping[str, Any]) -> Stage:
         """The same stage with some inputs given otherwise."""

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.runnables import Runnable, RunnableConfig
 
-from ziggurat.chain.callbacks import Surroundings
-from ziggurat.chain.portal import iterate_sync, run_sync
-from ziggurat.chain.session import Session
-from ziggurat.chain.streaming import StreamMode, check_modes, pieces, read
+from ziggurat.chain.run.callbacks import Surroundings
+from ziggurat.chain.run.portal import iterate_sync, run_sync
+from ziggurat.chain.run.session import Session
+from ziggurat.chain.run.streaming import StreamMode, check_modes, pieces, read
 from ziggurat.chain.wiring import Wiring
 from ziggurat.errors import InputError
 

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 from langchain_core.callbacks import AsyncCallbackManagerForChainRun
 from langchain_core.runnables import Runnable, RunnableConfig
 
-from ziggurat.chain.portal import iterate_sync, run_sync
+from ziggurat.chain.run.portal import iterate_sync, run_sync
 from ziggurat.chain.stage import Param
 from ziggurat.errors import InputError
 from ziggurat.suggest import did_you_mean

@@ -16,8 +16,8 @@ from langchain_core.vectorstores import VectorStore
 from pydantic import Field
 
 from ziggurat import models
-from ziggurat.chain.calling import in_thread
-from ziggurat.chain.metering import spend
+from ziggurat.chain.run.calling import in_thread
+from ziggurat.chain.run.metering import spend
 from ziggurat.chain.spec.registry import FolderPath, ModelName, StageSettings
 from ziggurat.chain.stage import CallBound, Param
 from ziggurat.drawing.layout import best_layout

@@ -11,7 +11,7 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 
 from ziggurat.chain.adapt import as_stage
-from ziggurat.chain.calling import perform
+from ziggurat.chain.run.calling import perform
 from ziggurat.chain.stage import Param
 from ziggurat.errors import InputError
 from ziggurat.stages.base import StageRunnable

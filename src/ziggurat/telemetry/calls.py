@@ -1,7 +1,7 @@
 """A span for each model call, whoever makes it: heard from LangChain, put under the stage that is running.
 
 One LangChain handler for the whole process, found by every model call through LangChain's own configure
-hook while a watched stage runs (the way `ziggurat.chain.metering` counts). It makes no span current: LangChain ends
+hook while a watched stage runs (the way `ziggurat.chain.run.metering` counts). It makes no span current: LangChain ends
 calls in other contexts than it starts them in.
 """
 

@@ -23,7 +23,7 @@ from ziggurat.chain.events import (
     StageSkipped,
     StageStarted,
 )
-from ziggurat.chain.session import stopped_by_budget
+from ziggurat.chain.run.session import stopped_by_budget
 from ziggurat.chain.usage import Usage
 from ziggurat.telemetry import conventions as names
 from ziggurat.telemetry.calls import listen

@@ -39,7 +39,7 @@ def test_a_service_that_says_how_long_to_wait_is_obeyed():
 
 
 def test_a_wait_that_can_only_be_a_mistake_is_cut():
-    from ziggurat.chain import attempts
+    from ziggurat.chain.run import attempts
 
     retried = []
 

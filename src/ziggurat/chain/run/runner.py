@@ -14,16 +14,16 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from ziggurat.chain.admission import admit
-from ziggurat.chain.callbacks import Surroundings, is_traced, stage_config, traced
-from ziggurat.chain.calling import perform
 from ziggurat.chain.composite import Body
-from ziggurat.chain.context import Context
 from ziggurat.chain.events import StageSkipped
-from ziggurat.chain.execution import Execution, Sink, is_cancelled
-from ziggurat.chain.nesting import run_branch, run_map, run_repeat
 from ziggurat.chain.plan import Plan
 from ziggurat.chain.program import Program
+from ziggurat.chain.run.admission import admit
+from ziggurat.chain.run.callbacks import Surroundings, is_traced, stage_config, traced
+from ziggurat.chain.run.calling import perform
+from ziggurat.chain.run.context import Context
+from ziggurat.chain.run.execution import Execution, Sink, is_cancelled
+from ziggurat.chain.run.nesting import run_branch, run_map, run_repeat
 from ziggurat.chain.stage import Call, CallKind, StageName
 from ziggurat.errors import ChainError, ZigguratError, gist
 

@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from ziggurat.chain.calling import in_thread
 from ziggurat.chain.journal import Cell, CellStatus, Journal
+from ziggurat.chain.run.calling import in_thread
 from ziggurat.chain.stage import Value
 from ziggurat.chain.usage import NO_USAGE, Usage
 from ziggurat.chain.values import decode, encode

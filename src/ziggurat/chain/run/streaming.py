@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, S
 from typing import Any, Literal, get_args
 
 from ziggurat.chain.events import Event, StageCached, StageFinished, Token
-from ziggurat.chain.session import Session
+from ziggurat.chain.run.session import Session
 from ziggurat.errors import ChainError, InputError
 from ziggurat.suggest import did_you_mean
 

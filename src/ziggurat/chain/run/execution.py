@@ -12,13 +12,13 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from ziggurat.chain.attempts import under_policy
-from ziggurat.chain.calling import text_of
-from ziggurat.chain.context import Context
 from ziggurat.chain.events import Item, StageCached, StageFailed, StageFinished, StageRetried, StageStarted, Token
-from ziggurat.chain.ledger import NO_MARK, Done, Mark
-from ziggurat.chain.metering import Meter, Refused, current
 from ziggurat.chain.program import Program, Step
+from ziggurat.chain.run.attempts import under_policy
+from ziggurat.chain.run.calling import text_of
+from ziggurat.chain.run.context import Context
+from ziggurat.chain.run.ledger import NO_MARK, Done, Mark
+from ziggurat.chain.run.metering import Meter, Refused, current
 from ziggurat.chain.stage import Call, StageName
 from ziggurat.chain.usage import NO_USAGE, Usage
 from ziggurat.chain.values import decode, encode

@@ -13,9 +13,9 @@ import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from ziggurat.chain.calling import in_thread
 from ziggurat.chain.composite import OUTPUT, Body, Branch, ItemFailure, Items, Map, Repeat
 from ziggurat.chain.program import MISSING, NO_OVERRIDES, follow
+from ziggurat.chain.run.calling import in_thread
 from ziggurat.chain.stage import CallKind, Ref
 from ziggurat.errors import InputError, ItemError, gist
 

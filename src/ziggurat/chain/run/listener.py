@@ -11,7 +11,7 @@ from typing import Any
 from langchain_core.callbacks import BaseCallbackHandler
 
 from ziggurat.chain.budget import Ask
-from ziggurat.chain.metering import Refused, current
+from ziggurat.chain.run.metering import Refused, current
 from ziggurat.chain.usage import NO_USAGE, Usage, estimated_tokens
 from ziggurat.errors import BudgetExceeded
 from ziggurat.prices import was_cached

@@ -119,7 +119,7 @@ def _the_listener() -> BaseCallbackHandler:
     """The process's one listener, known to LangChain from now on."""
     from langchain_core.tracers.context import register_configure_hook
 
-    from ziggurat.chain.listener import Listener
+    from ziggurat.chain.run.listener import Listener
 
     register_configure_hook(_listener, inheritable=True)
     return Listener()

@@ -13,19 +13,19 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
-from ziggurat.chain.admission import admit
 from ziggurat.chain.budget import Purse
-from ziggurat.chain.callbacks import Surroundings
-from ziggurat.chain.calling import in_thread
 from ziggurat.chain.composite import bodies_of
-from ziggurat.chain.context import Context, Reader
 from ziggurat.chain.events import Event, RunFinished
 from ziggurat.chain.identity import Identities
 from ziggurat.chain.journal import Cell, CellStatus, Journal, RunRecord, RunStatus
-from ziggurat.chain.ledger import Ledger, check_storable
-from ziggurat.chain.metering import Meter, current, metered
 from ziggurat.chain.program import Program, Step
-from ziggurat.chain.runner import Caller, Run
+from ziggurat.chain.run.admission import admit
+from ziggurat.chain.run.callbacks import Surroundings
+from ziggurat.chain.run.calling import in_thread
+from ziggurat.chain.run.context import Context, Reader
+from ziggurat.chain.run.ledger import Ledger, check_storable
+from ziggurat.chain.run.metering import Meter, current, metered
+from ziggurat.chain.run.runner import Caller, Run
 from ziggurat.chain.settings import Settings
 from ziggurat.chain.stage import CallKind, Value
 from ziggurat.chain.usage import Usage

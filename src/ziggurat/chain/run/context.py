@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from ziggurat.chain.events import Event
 from ziggurat.chain.identity import Identities
-from ziggurat.chain.ledger import NO_MARK, Ledger, Mark
-from ziggurat.chain.metering import Meter
 from ziggurat.chain.program import Program, Step
+from ziggurat.chain.run.ledger import NO_MARK, Ledger, Mark
+from ziggurat.chain.run.metering import Meter
 from ziggurat.chain.values import digest
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ziggurat.chain.callbacks import in_config
+from ziggurat.chain.run.callbacks import in_config
 from ziggurat.chain.stage import Call, CallKind
 
 if TYPE_CHECKING:
