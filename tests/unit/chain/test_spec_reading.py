@@ -295,3 +295,16 @@ def test_a_file_that_cannot_be_read_says_so(tmp_path):
     for name, words in (("none.yaml", "is not a file"), ("latin.yaml", "is not UTF-8"), (".", "is not a file")):
         with pytest.raises(SpecError, match=words):
             load_chain(tmp_path / name)
+
+
+def test_what_is_made_of_stages_cannot_act_on_the_world_itself():
+    text = """
+ziggurat: 1
+inputs: [x]
+stages:
+  a:
+    stage: {uses: llm, prompt: "{x}", each: {x: $x}, model: "fake:echo"}
+    effect: true
+"""
+    with pytest.raises(SpecError, match=r":5: stages\.a: .*mark the stage inside"):
+        load_chain(text)

@@ -135,10 +135,10 @@ class StageReader:
     def _with_own(self, stage: Stage, keys: StageKeys, path: KeyPath) -> Stage | None:
         bindings = self._bindings(keys.given or {}, (*path, "given"))
         fallback = self._fallback(keys, path)
-        policy = self._desk.attempt(path, lambda: read_policy(keys, stage.policy, fallback))
-        if policy is None:
-            return None
-        return replace(stage, given={**stage.given, **bindings}, policy=policy)
+        given = {**stage.given, **bindings}
+        return self._desk.attempt(
+            path, lambda: replace(stage, given=given, policy=read_policy(keys, stage.policy, fallback))
+        )
 
     def _around(self, stage: Stage, keys: StageKeys, path: KeyPath) -> Stage | None:
         made: Stage | None = stage
