@@ -94,7 +94,9 @@ def test_a_run_arrives_at_a_collector_as_one_trace(collector):
     resource = Resource.create({"service.name": "the app"})
     traces = TracerProvider(resource=resource)
     traces.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(collector.url("/v1/traces"))))
-    measures = MeterProvider([PeriodicExportingMetricReader(OTLPMetricExporter(collector.url("/v1/metrics")))], resource)
+    measures = MeterProvider(
+        [PeriodicExportingMetricReader(OTLPMetricExporter(collector.url("/v1/metrics")))], resource
+    )
     model = FakeChat(script="it is nine", temperature=0.25)
 
     def boom(total):
@@ -103,7 +105,7 @@ def test_a_run_arrives_at_a_collector_as_one_trace(collector):
     chain = MultiChain(
         rows=lambda text: text.split(),
         counted=given(Map(lambda row: model.invoke(row).text, each="row"), row=ref("rows")),
-        total=lambda counted: len(counted),
+        total=lambda counted: f"{len(counted)} in all",
         check=boom,
     ).using(observers=[OpenTelemetry(traces, measures)], run_id="r1")
     with pytest.raises(ChainError):

@@ -5,15 +5,15 @@ Pure values. The runner makes them only when somebody reads: with no reader, no 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from ziggurat.chain.frozen import value_class
 from ziggurat.chain.stage import StageName
 from ziggurat.chain.usage import NO_USAGE, Usage
 from ziggurat.errors import ChainError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class _Base:
     """What every event carries.
 
@@ -26,7 +26,7 @@ class _Base:
     at: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class _OfStage(_Base):
     """What every event of a stage carries.
 
@@ -53,14 +53,14 @@ class _OfStage(_Base):
         return self.path == self.stage
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class StageStarted(_OfStage):
     """A stage has its inputs and begins."""
 
     type: ClassVar[str] = "stage_started"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class Token(_OfStage):
     """A piece of a stage's output, as it is made.
 
@@ -74,7 +74,7 @@ class Token(_OfStage):
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class StageFinished(_OfStage):
     """A stage has its output.
 
@@ -94,7 +94,7 @@ class StageFinished(_OfStage):
     fell_back: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class StageCached(_OfStage):
     """A stage's output was there already; it did not run.
 
@@ -112,7 +112,7 @@ class StageCached(_OfStage):
     saved_seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class Item(_OfStage):
     """One item of a Map, or one time of a Repeat, is done.
 
@@ -134,7 +134,7 @@ class Item(_OfStage):
     kept: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class StageRetried(_OfStage):
     """An attempt failed and another will follow.
 
@@ -150,7 +150,7 @@ class StageRetried(_OfStage):
     error: BaseException
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class StageFailed(_OfStage):
     """A stage raised, and nothing is left to try."""
 
@@ -160,7 +160,7 @@ class StageFailed(_OfStage):
     usage: Usage = NO_USAGE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class StageSkipped(_OfStage):
     """A stage cannot run because another failed.
 
@@ -172,7 +172,7 @@ class StageSkipped(_OfStage):
     cause: StageName
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class(kw_only=True)
 class RunFinished(_Base):
     """Nothing is left to run.
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables.config import ensure_config, get_async_callback_manager_for_config
 
+from ziggurat.chain.events import Event, RunFinished
 from ziggurat.chain.run.callbacks import Surroundings
 from ziggurat.chain.run.portal import iterate_sync, run_sync
 from ziggurat.chain.run.session import Session
@@ -91,12 +92,16 @@ class RunnableChain(Runnable[Inputs, dict[str, Any]]):
         """
         check_modes(stream_mode)
 
-        async def once() -> AsyncIterator[Inputs]:
-            yield {**_mapping(input), **kwargs}
+        inputs = {**_mapping(input), **kwargs}
 
-        work = partial(self._pieces, stream_mode=stream_mode) if stream_mode is not None else self._pieces
-        traced = cast("AsyncGenerator[Any, None]", self._atransform_stream_with_config(once(), work, config))
-        async with aclosing(traced) as stream:
+        async def once() -> AsyncIterator[Inputs]:
+            yield inputs
+
+        if stream_mode is None:  # LangChain adds the pieces up for whoever traces
+            added = self._atransform_stream_with_config(once(), self._pieces, config)
+        else:
+            added = self._in_modes(inputs, config, stream_mode)
+        async with aclosing(cast("AsyncGenerator[Any, None]", added)) as stream:
             async for piece in stream:
                 yield piece
 
@@ -110,15 +115,42 @@ class RunnableChain(Runnable[Inputs, dict[str, Any]]):
         inputs: AsyncIterator[Inputs],
         run_manager: AsyncCallbackManagerForChainRun,
         config: RunnableConfig,
-        *,
-        stream_mode: StreamMode | Sequence[StreamMode] | None = None,
     ) -> AsyncIterator[Any]:
-        returned = frozenset(self.wiring.names[position] for position in self.wiring.outputs)
         async for given in inputs:
             session = self._session(given, Surroundings(config, run_manager))
             async with aclosing(read(session, raise_at_end=True)) as events:
-                async for piece in pieces(events, returned, stream_mode):
+                async for piece in pieces(events, self._returned, None):
                     yield piece
+
+    async def _in_modes(
+        self, inputs: Inputs, config: RunnableConfig | None, modes: StreamMode | Sequence[StreamMode]
+    ) -> AsyncIterator[Any]:
+        """Stream pieces that do not add up to the output; the trace gets the output at the end."""
+        config = ensure_config(config)
+        manager = await get_async_callback_manager_for_config(config).on_chain_start(
+            None, inputs, name=config.get("run_name") or self.get_name(), run_id=config.pop("run_id", None)
+        )
+        outputs: dict[str, Any] = {}
+
+        async def noted(events: AsyncIterator[Event]) -> AsyncIterator[Event]:
+            async for event in events:
+                if isinstance(event, RunFinished):
+                    outputs.update({name: event.outputs[name] for name in self._returned if name in event.outputs})
+                yield event
+
+        try:
+            session = self._session(inputs, Surroundings(config, manager))
+            async with aclosing(read(session, raise_at_end=True)) as events:
+                async for piece in pieces(noted(events), self._returned, modes):
+                    yield piece
+        except BaseException as error:
+            await manager.on_chain_error(error)
+            raise
+        await manager.on_chain_end(outputs)
+
+    @property
+    def _returned(self) -> frozenset[str]:
+        return frozenset(self.wiring.names[position] for position in self.wiring.outputs)
 
 
 def _mapping(given: object) -> Inputs:

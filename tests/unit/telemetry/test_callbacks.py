@@ -175,11 +175,9 @@ def test_a_failure_ends_every_run_and_is_told_where_it_happened(surface):
 
     tracer = Tracer()
     chain = MultiChain(rows=Map(boom, each="row"), book=MultiChain(fine=lambda x: x, bad=lambda fine: 1 / 0))
+    run = chain.invoke if surface == "invoke" else lambda *asked: list(chain.stream(*asked))
     with pytest.raises(ChainError):
-        if surface == "invoke":
-            chain.invoke({"row": [0, 1], "x": 1}, {"callbacks": [tracer]})
-        else:
-            list(chain.stream({"row": [0, 1], "x": 1}, {"callbacks": [tracer]}))
+        run({"row": [0, 1], "x": 1}, {"callbacks": [tracer]})
     assert tracer.unbalanced == []
     failed = Counter(run.name for run in tracer.begun if run.error)
     assert failed == {"MultiChain": 1, "rows": 2, "book": 1, "bad": 1}

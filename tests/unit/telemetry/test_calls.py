@@ -163,7 +163,11 @@ def test_an_error_that_quotes_an_answer_is_told_without_it(collected, content):
     parser = PydanticOutputParser(pydantic_object=Verdict)
     model = FakeChat(script=json.dumps({"score": SECRETS[1]}))
     judging = model | parser
-    chain = MultiChain(judge=lambda x: judging.invoke(x))
+
+    def judge(x):
+        return judging.invoke(x)
+
+    chain = MultiChain(judge=judge)
     with pytest.raises(ChainError):
         chain.using(observers=[collected.observer(content=content)]).run(x="?")
     assert (SECRETS[1] in everything(collected)) is content

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from ziggurat.chain.frozen import value_class
 from ziggurat.chain.usage import NO_USAGE, Usage
 
 
@@ -33,7 +34,7 @@ class CellStatus(StrEnum):
     SKIPPED = "skipped"
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Cell:
     """What became of one stage, or of one item of a mapped stage.
 

@@ -98,7 +98,7 @@ class Journal:
             if not made:
                 raise RunExists(f"The journal has a run {run.id!r} already.", where=self.where, fix="give a new id")
             number = made[0][0]
-            new = [item for item in identities.items() if item[0] not in self._known]
+            new = [(digest, identities[digest]) for digest in identities if digest not in self._known]
             if new:
                 engine.write_many(_PUT_IDENTITY, new)
             self._put_blobs(number, blobs, blobs)

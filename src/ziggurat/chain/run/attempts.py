@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ziggurat.chain.frozen import value_class
 from ziggurat.chain.program import Step
 from ziggurat.chain.stage import Call, Policy, Retry, Value
 from ziggurat.errors import BudgetExceeded, ContextLengthError, EffectUncertain, InputError, StageTimeout
@@ -33,7 +33,7 @@ _LONGEST_ASKED_WAIT = 300.0
 """Seconds beyond which a service's Retry-After is taken for a mistake."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Attempted:
     """How a stage's work came out.
 

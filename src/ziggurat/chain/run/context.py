@@ -30,6 +30,9 @@ _SMALL = 256
 
 _REMEMBERED = 512
 
+_ATOMS = frozenset({int, float, bool, type(None)})
+_TEXTS = frozenset({str, bytes})
+
 
 def content_key(identity: bytes, inputs: Mapping[str, bytes]) -> bytes:
     """What a value is kept under: what the stage is and what it is given, in whatever order."""
@@ -87,7 +90,8 @@ class Context:
         return policy.cache is True or not (step.is_composite or self.identities.of(step, program).opaque)
 
     def _digest(self, given: Any) -> bytes:
-        if isinstance(given, int | float | bool | None) or (isinstance(given, str | bytes) and len(given) < _SMALL):
+        kind = type(given)
+        if kind in _ATOMS or (kind in _TEXTS and len(given) < _SMALL):
             return digest(given)
         remembered = self._digests.get(id(given))
         if remembered is not None and remembered[0] is given:

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from ziggurat.chain.frozen import value_class
 from ziggurat.chain.journal import Cell, CellStatus, Journal
 from ziggurat.chain.run.calling import in_thread
 from ziggurat.chain.stage import Value
@@ -31,7 +31,7 @@ _INLINE_BYTES = 1 << 18
 """Values larger than this are written from a worker thread, so that the others go on meanwhile."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Done:
     """A stage that has an output.
 
@@ -50,7 +50,7 @@ class Done:
     source: str = "run"
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Mark:
     """What tells a stage's work apart.
 

@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
+from weakref import WeakKeyDictionary
 
 from ziggurat.chain.budget import Purse
 from ziggurat.chain.composite import bodies_of
@@ -34,6 +35,18 @@ from ziggurat.errors import BudgetExceeded, ChainError, EffectUncertain, ValueNo
 from ziggurat.prices import Prices
 
 T = TypeVar("T")
+
+
+def _once_for_a_program(work: Callable[[Program], T]) -> Callable[[Program], T]:
+    """Remember what a function says of a program, which never changes, as long as the program lives."""
+    known: WeakKeyDictionary[Program, T] = WeakKeyDictionary()
+
+    def remembered(program: Program) -> T:
+        if program not in known:
+            known[program] = work(program)
+        return known[program]
+
+    return remembered
 
 
 class Chain(Protocol):
@@ -154,12 +167,7 @@ class Session:
 
     def _checked(self) -> tuple[bytes, dict[bytes, bytes]]:
         """The inputs, encoded; refuses what could never be written down."""
-        findings = {
-            path: problem
-            for path, step, program in every_step(self._program)
-            if step.policy.store and not step.is_composite
-            and (problem := why_not(program.wiring.stages[step.position].returns))
-        }  # fmt: skip
+        findings = _unstorable(self._program)
         if findings:
             raise ValueNotStorable(
                 "This chain cannot be run with a journal: "
@@ -188,7 +196,7 @@ class Session:
             target=self._settings.target,
             shape=_shape(self._program),
         )
-        journal.begin(record, _descriptions(self._program, identities), blobs)
+        journal.begin(record, _Descriptions(self._program, identities), blobs)
         if self._earlier is None:
             return Ledger(journal, self.run_id)
         return Ledger(journal, self.run_id, kept=journal.cells(self._earlier.id), source=self._earlier.id)
@@ -260,12 +268,42 @@ def _and_inside(step: Step, program: Program, path: str) -> Iterator[tuple[str, 
             pass
 
 
-def _descriptions(program: Program, identities: Identities) -> dict[bytes, bytes]:
-    found = (identities.of(step, home) for _, step, home in every_step(program))
-    return {one.digest: encode(dict(one.parts)) for one in found}
+@_once_for_a_program
+def _steps(program: Program) -> list[tuple[Step, Program]]:
+    return [(step, home) for _, step, home in every_step(program)]
 
 
+class _Descriptions(Mapping[bytes, bytes]):
+    """What the stages of a chain are, by digest; encoded when somebody reads it, which is seldom."""
+
+    def __init__(self, program: Program, identities: Identities) -> None:
+        found = (identities.of(step, home) for step, home in _steps(program))
+        self._parts = {one.digest: one.parts for one in found}
+
+    def __getitem__(self, identity: bytes) -> bytes:
+        return encode(dict(self._parts[identity]))
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._parts)
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+
+@_once_for_a_program
+def _unstorable(program: Program) -> dict[str, str]:
+    """Why the outputs of some stages can never be written down, by path."""
+    return {
+        path: problem
+        for path, step, home in every_step(program)
+        if step.policy.store and not step.is_composite
+        and (problem := why_not(home.wiring.stages[step.position].returns))
+    }  # fmt: skip
+
+
+@_once_for_a_program
 def _shape(program: Program) -> bytes:
+    """What a chain looks like, encoded: for who reads the record without the chain."""
     wiring = program.wiring
     return encode(
         {
