@@ -90,23 +90,34 @@ async def _threaded(pieces: Iterator[Any]) -> AsyncIterator[Any]:
 
 
 async def _collect(pieces: AsyncIterator[Any], sink: Sink | None) -> Any:
-    """The sum of the pieces. Pieces that cannot be added replace what came before, as in LangChain."""
-    total: Any = None
-    first = True
+    """The sum of the pieces, each told on the way."""
+    made: list[Any] = []
     try:
         async for piece in pieces:
             if sink is not None:
                 await sink(piece)
-            if first:
-                total, first = piece, False
-                continue
-            try:
-                total = total + piece
-            except TypeError:
-                total = piece
+            made.append(piece)
     finally:
         if (close := getattr(pieces, "aclose", None)) is not None:
             await close()
+    return _sum(made)
+
+
+def _sum(pieces: list[Any]) -> Any:
+    """All pieces as one. Pieces that cannot be added replace what came before, as in LangChain."""
+    if not pieces:
+        return None
+    if all(type(piece) is str for piece in pieces):
+        return "".join(pieces)
+    first, *rest = pieces
+    if rest and all(hasattr(piece, "tool_call_chunks") for piece in pieces):
+        return first + rest  # messages of a chat model add up faster all at once
+    total = first
+    for piece in rest:
+        try:
+            total = total + piece
+        except TypeError:
+            total = piece
     return total
 
 
