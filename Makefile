@@ -41,7 +41,8 @@ format: $(VENV)/.dev ## let ruff rewrite what it can
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.dev $(PEERS)/.ready ## measure against the peers, side by side
-	$(BIN)/python benchmarks/orchestration.py --peers-python $(PEERS)/bin/python
+	@for one in orchestration durability streaming mapping building; do \
+		$(BIN)/python benchmarks/$$one.py --peers-python $(PEERS)/bin/python || exit 1; done
 	$(BIN)/python benchmarks/embedding.py --peers-python $(PEERS)/bin/python
 	$(BIN)/python benchmarks/index.py
 	$(BIN)/python benchmarks/xquad.py

@@ -133,7 +133,8 @@ class _Scale:
 def _beside(table: Table, row: Row) -> str:
     words = table.beside(row) if row.role != "floor" else ""
     floor = table.distance(row) if row.role == "ours" else ""
-    return ", ".join(one for one in (words, f"{floor} the floor" if floor else "") if one)
+    floor = (f"{floor} the floor" if table.better == "less" else f"1/{floor[:-1]} of the floor") if floor else ""
+    return ", ".join(one for one in (words, floor) if one)
 
 
 def _legend(tables: Iterable[Table], left: float, base: float) -> Iterator[str]:

@@ -37,9 +37,11 @@ SOURCE = Path(__file__).parents[1] / "src"
 
 _PACKAGES = (
     "langchain-core", "langgraph", "langgraph-checkpoint-sqlite", "apache-hamilton", "haystack-ai",
-    "llama-index-workflows", "ormsgpack", "pydantic",
+    "llama-index-workflows",
 )  # fmt: skip
 _FEWEST_ROUNDS = 3
+_SAME = 0.005
+"""Figures closer than this share are shown as the same."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,10 @@ class Table:
             return ""
         factor = row.value / ours.value
         worse = factor >= 1 if self.better == "less" else factor < 1
-        words = ("more", "less") if self.unit in ("MB", "kB") else ("slower", "faster")
+        if abs(factor - 1) < _SAME:
+            return "the same"
+        is_time = self.better == "more" or self.unit.split()[0] in ("µs", "ms", "s")
+        words = ("slower", "faster") if is_time else ("more", "less")
         return f"{number(max(factor, 1 / factor))}x {words[0] if worse else words[1]}"
 
     def distance(self, row: Row) -> str:
@@ -310,13 +315,21 @@ def markdown(report: Report) -> str:
 
 def _section(table: Table) -> str:
     more = list(dict.fromkeys(title for one in table.rows for title in one.more))
-    titles = ["", table.unit, "middle half of the rounds", "beside ours", "from the floor", *more]
+    spreads = any(one.low != one.high for one in table.rows)
+    titles = [
+        "",
+        table.unit,
+        *(["middle half of the rounds"] if spreads else []),
+        "beside ours",
+        "from the floor",
+        *more,
+    ]
     lines: list[Sequence[str]] = [titles, ["---", *["---:"] * (len(titles) - 1)]]
     for one in table.rows:
         name = f"**{one.name}**" if one.role == "ours" else one.name
-        spread = f"{number(one.low)} - {number(one.high)}"
+        spread = [f"{number(one.low)} - {number(one.high)}" if one.low != one.high else ""] if spreads else []
         extra = (number(one.more[title]) if title in one.more else "" for title in more)
-        lines.append([name, number(one.value), spread, table.beside(one), table.distance(one), *extra])
+        lines.append([name, number(one.value), *spread, table.beside(one), table.distance(one), *extra])
     widths = [max(len(line[column]) for line in lines) for column in range(len(titles))]
     rows = ("| " + " | ".join(map(str.ljust, line, widths)) + " |" for line in lines)
     notes = list(table.notes)

@@ -35,6 +35,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--embedding", default=None)
     given = parser.parse_args()
+    if not (given.data / "xquad").is_dir():
+        print(f"no XQuAD below {given.data}; nothing is measured")
+        return
     print(f"{'':4s}" + "".join(f"{mode + ' R@1':>14s}{'MRR@10':>9s}" for mode in MODES) + f"{'embed':>10s}")
     for language in LANGUAGES:
         data = json.loads((given.data / "xquad" / f"{language}.json").read_text("utf-8"))
