@@ -45,8 +45,8 @@ class Peak:
         self._start = _kilobytes("VmRSS")
 
     def megabytes(self) -> float:
-        """How far it went above the start since."""
-        return max(0.0, (_kilobytes("VmHWM") - self._start) * 1024 / 1e6)
+        """How far it went above the start since, to a tenth."""
+        return max(0.0, round((_kilobytes("VmHWM") - self._start) * 1024 / 1e6, 1))
 
 
 def _kilobytes(field: str) -> float:

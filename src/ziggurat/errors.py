@@ -7,6 +7,7 @@
     ├── SpecError                a chain file that says what cannot be     (also ValueError)
     ├── ChainError               a run ended with a failed stage
     ├── StageTimeout             one attempt of a stage took too long      (also TimeoutError)
+    ├── NothingStreamed          a Runnable gave no piece of an output
     ├── ItemError                an item of a map failed
     ├── BudgetExceeded           a call has no room left in the run's budget
     ├── EffectUncertain          a killed run may have acted on the world, or not
@@ -172,6 +173,10 @@ class SpecError(ZigguratError, ValueError):
 
 class StageTimeout(ZigguratError, TimeoutError):
     """One attempt of a stage took longer than its policy allows."""
+
+
+class NothingStreamed(ZigguratError):
+    """A Runnable was streamed and gave no piece at all, so that there is no output."""
 
 
 class ItemError(ZigguratError):

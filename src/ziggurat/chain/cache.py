@@ -7,7 +7,6 @@ Invariant: a hit is whole. Its large bytes come with it, or it is no hit.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -21,10 +20,11 @@ from ziggurat.chain.database import Database, Row, Schema
 from ziggurat.chain.usage import NO_USAGE, Usage
 from ziggurat.chain.values import decode, encode
 from ziggurat.errors import InputError, JournalCorrupt, JournalError, ValueNotReadable
+from ziggurat.quiet import logger
 
 T = TypeVar("T")
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 _NO_BLOBS: Mapping[bytes, bytes] = MappingProxyType({})
 _TOUCHES_AT_ONCE = 256

@@ -7,12 +7,12 @@ the local one and says so, once for each kind.
 
 from __future__ import annotations
 
-import logging
 import sys
 from typing import TYPE_CHECKING, Any, Literal
 
 from ziggurat import specs
 from ziggurat.models import limits
+from ziggurat.quiet import logger
 from ziggurat.throttle import Throttle
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["chat", "embeddings", "images", "limit", "rate_limiter", "unlimit"]
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 _said: set[str] = set()
 
 

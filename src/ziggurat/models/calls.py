@@ -8,7 +8,6 @@ of the process; before that nothing is noted. Invariant: errors pass through unt
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Sequence
 from contextvars import ContextVar
@@ -19,10 +18,11 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.tracers.context import register_configure_hook
 
+from ziggurat.quiet import logger
 from ziggurat.refusals import retry_after, status_of
 from ziggurat.throttle import Reservation, Throttle
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 _MEAN_OVER = 8  # answers that the running mean remembers
 _MOST_CALLS = 10_000  # calls noted at a time; beyond it the oldest is one whose end LangChain never told

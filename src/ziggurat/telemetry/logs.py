@@ -22,9 +22,8 @@ from ziggurat.chain.events import (
     Token,
 )
 from ziggurat.chain.usage import Usage
+from ziggurat.quiet import logger as quiet_logger
 from ziggurat.telemetry.failures import type_of
-
-logging.getLogger("ziggurat").addHandler(logging.NullHandler())
 
 
 class LogEvents:
@@ -40,7 +39,7 @@ class LogEvents:
     """
 
     def __init__(self, logger: logging.Logger | None = None, level: int = logging.INFO) -> None:
-        self._logger = logger if logger is not None else logging.getLogger("ziggurat.runs")
+        self._logger = logger if logger is not None else quiet_logger("ziggurat.runs")
         self._level = level
 
     async def __call__(self, event: Event) -> None:

@@ -1,15 +1,13 @@
 """The spans of one run: which is open, which is inside which, and that all of them end.
 
-A span's parent is found by its path: the innermost open place that encloses it. An item has no beginning of
-its own among the events; its span is opened by the first thing that happens inside it, or else after the fact.
+A span's parent is found by its path: the innermost open place that encloses it.
 """
 
 from __future__ import annotations
 
-import asyncio
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from ziggurat.telemetry import conventions as names
 from ziggurat.telemetry.failures import show_cancelled
@@ -30,17 +28,14 @@ class RunSpans:
     Attributes:
         root: The run's own span.
         workflow: What the chain is called.
-        end_is_told: Whether somebody will say when the run is over, however it ends.
     """
 
     def __init__(self, recorder: Recorder, run: str, seconds: float, workflow: str = "") -> None:
         self.workflow = workflow
-        self.end_is_told = False
         self._recorder = recorder
         self._run = run
         self._began = time.perf_counter() - seconds
         self._open: dict[str, Place] = {}
-        self._tasks: set[asyncio.Task[object]] = set()
         attributes: dict[str, names.Attribute] = {names.OPERATION: "invoke_workflow", names.RUN: run}
         if workflow:
             attributes[names.WORKFLOW] = workflow
@@ -92,31 +87,11 @@ class RunSpans:
             for inner in [one for one in self._open.values() if place.encloses(one.path)]:
                 self._cut(inner)
 
-    def watch(self, abandoned: Callable[[], None]) -> None:
-        """Notice the end of the task that tells of this run; a cancelled run says nothing of its end."""
-        task = asyncio.current_task()
-        if task is None or task in self._tasks:
-            return
-
-        def done(ended: asyncio.Task[object]) -> None:
-            self._tasks.discard(ended)
-            if not self._tasks and not self.root.ended:
-                abandoned()
-
-        self._tasks.add(task)
-        task.add_done_callback(done)
-
     def _around(self, path: str) -> Place:
         place = innermost(self._recorder)
         while place is not None and (place.run != self._run or place.ended or not place.encloses(path)):
             place = place.outer
-        place = place or self.root
-        while place.path and path.startswith("[", len(place.path)):
-            item = path[: path.index("]", len(place.path)) + 1]
-            if item == path:
-                break
-            place = self._open.get(item) or self.open_item(item)
-        return place
+        return place or self.root
 
     def _place(
         self, path: str, name: str, attributes: Mapping[str, names.Attribute], parent: Place | None, seconds: float

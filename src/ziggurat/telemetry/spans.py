@@ -7,9 +7,7 @@ is in `conventions`; model calls are heard of in `calls`; which spans are open, 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 from ziggurat.chain.events import (
@@ -25,13 +23,14 @@ from ziggurat.chain.events import (
 )
 from ziggurat.chain.run.session import stopped_by_budget
 from ziggurat.chain.usage import Usage
+from ziggurat.quiet import logger
 from ziggurat.telemetry import conventions as names
 from ziggurat.telemetry.calls import listen
 from ziggurat.telemetry.failures import CANCELLED, described, show, show_cancelled, type_of
 from ziggurat.telemetry.places import Place, Recorder, enter, leave, settle
 from ziggurat.telemetry.run_spans import RunSpans
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 class Spans:
@@ -63,7 +62,7 @@ class Spans:
         if read is not None:
             _safely(read, event)
 
-    # -- what events do not tell: the chain says it where an observer has these -----------------------
+    # -- what events do not tell: see `ziggurat.chain.run.context.Watcher` -----------------------------
 
     def run_started(self, run: str, name: str) -> None:
         """A run begins; told in the run's own task, before any of its stages begins."""
@@ -73,13 +72,12 @@ class Spans:
         """An item begins; told in its own task."""
         _safely(self._begin_item, run, path)
 
-    def run_ended(self, run: str) -> None:
-        """A run is over, however it ended; told in the run's own task, after everything else."""
-        _safely(self._abandoned, run)
+    def run_ended(self, run: str, error: BaseException | None) -> None:
+        """A run is over, with what it raised; told in the run's own task, after everything else."""
+        _safely(self._abandoned, run, error)
 
     def _begin(self, run: str, name: str) -> None:
         begun = self._runs[run] = RunSpans(self._recorder, run, 0.0, name)
-        begun.end_is_told = True
         enter(begun.root)
 
     def _begin_item(self, run: str, path: str) -> None:
@@ -92,8 +90,6 @@ class Spans:
         run = self._runs.get(event.run)
         if run is None:
             run = self._runs[event.run] = RunSpans(self._recorder, event.run, event.at)
-        if not run.end_is_told:
-            run.watch(partial(self._abandoned, event.run))
         return run
 
     # -- stages ----------------------------------------------------------------------------------
@@ -138,7 +134,9 @@ class Spans:
 
     def _retried(self, event: StageRetried) -> None:
         run = self._run(event)
-        place = run.get(event.path) or run.open_item(event.path)  # a stage's is open; an item's may not be yet
+        place = run.get(event.path)
+        if place is None:
+            return
         run.cut_inside(place)
         settle(place)
         told = described(event.error, content=self._recorder.content)
@@ -171,12 +169,19 @@ class Spans:
             show(root.span, error, content=self._recorder.content)
         self._close(run, type_of(error) if error is not None else None)
 
-    def _abandoned(self, run_id: str) -> None:
+    def _abandoned(self, run_id: str, error: BaseException | None) -> None:
+        """End a run of whose end no event told: it was cancelled, or broke."""
         run = self._runs.pop(run_id, None)
-        if run is not None:
+        if run is None:
+            return
+        if error is None or not isinstance(error, Exception):
             run.root.tell({names.RUN_OUTCOME: CANCELLED})
             show_cancelled(run.root.span)
             self._close(run, CANCELLED)
+            return
+        run.root.tell({names.RUN_OUTCOME: "failed"})
+        show(run.root.span, error, content=self._recorder.content)
+        self._close(run, type_of(error))
 
     def _close(self, run: RunSpans, error_type: str | None) -> None:
         run.close(run.root)

@@ -6,10 +6,12 @@ import time
 
 import pytest
 from langchain_core.runnables import RunnableLambda
+from pydantic import BaseModel
 
 from ziggurat import ChainError, InputError, MultiChain, given, ref
 from ziggurat.chain.composite import Map
 from ziggurat.chain.events import RunFinished
+from ziggurat.testing import FakeChat
 
 
 def letters(word):
@@ -187,3 +189,32 @@ def test_events_of_a_chain_inside_langchain_end_with_the_run():
     multi = spelling()
     events = RunnableLambda(lambda word: list(multi.events(word=word))).invoke("ab")
     assert isinstance(events[-1], RunFinished)
+
+
+def judging(answer):
+    """A chain that ends in a parser, of the kind that swallows its errors when it is streamed."""
+    from langchain_core.output_parsers import PydanticOutputParser
+    from langchain_core.prompts import ChatPromptTemplate
+
+    parser = PydanticOutputParser(pydantic_object=Verdict)
+    return MultiChain(judge=ChatPromptTemplate.from_template("{x}") | FakeChat(script=answer) | parser)
+
+
+class Verdict(BaseModel):
+    score: int
+
+
+async def nobody(event):
+    """Reads and forgets."""
+
+
+@pytest.mark.parametrize("observers", [(), (nobody,)])
+def test_observing_a_run_changes_nothing_of_it(observers):
+    assert judging('{"score": 3}').using(observers=observers).run(x=1) == {"judge": Verdict(score=3)}
+    with pytest.raises(ChainError, match="OutputParserException"):
+        judging("nothing").using(observers=observers).run(x=1)
+
+
+def test_a_runnable_that_gives_no_piece_fails_instead_of_giving_none():
+    *_, last = judging("nothing").events(x=1)
+    assert "gave nothing when it was streamed" in str(last.error)

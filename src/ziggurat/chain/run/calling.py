@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ziggurat.chain.run.callbacks import in_config
 from ziggurat.chain.stage import Call, CallKind
+from ziggurat.errors import NothingStreamed
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
@@ -53,7 +54,7 @@ async def perform(call: Call, inputs: Mapping[str, Any], config: RunnableConfig 
             argument = dict(inputs) if call.kind is CallKind.RUNNABLE else inputs["input"]
             if sink is None:
                 return await call.target.ainvoke(argument, config)
-            return await _collect(call.target.astream(argument, config), sink)
+            return await _collect(call.target.astream(argument, config), sink, needed=True)
         case _:
             raise TypeError(call.kind)
 
@@ -89,8 +90,12 @@ async def _threaded(pieces: Iterator[Any]) -> AsyncIterator[Any]:
             _workers().submit(close)
 
 
-async def _collect(pieces: AsyncIterator[Any], sink: Sink | None) -> Any:
-    """The sum of the pieces, each told on the way."""
+async def _collect(pieces: AsyncIterator[Any], sink: Sink | None, *, needed: bool = False) -> Any:
+    """The sum of the pieces, each told on the way.
+
+    Raises:
+        NothingStreamed: If there is none, though at least one is needed.
+    """
     made: list[Any] = []
     try:
         async for piece in pieces:
@@ -100,6 +105,11 @@ async def _collect(pieces: AsyncIterator[Any], sink: Sink | None) -> Any:
     finally:
         if (close := getattr(pieces, "aclose", None)) is not None:
             await close()
+    if needed and not made:
+        raise NothingStreamed(
+            "It gave nothing when it was streamed. LangChain's parsers do so instead of saying what they cannot read.",
+            fix="run the chain without reading its events to see the error",
+        )
     return _sum(made)
 
 

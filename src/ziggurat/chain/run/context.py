@@ -10,7 +10,7 @@ import hashlib
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ziggurat.chain.events import Event
 from ziggurat.chain.identity import Identities
@@ -24,6 +24,23 @@ if TYPE_CHECKING:
 
 Reader = Callable[[Event], Awaitable[None]]
 """Where events go. Awaited, so that a slow reader slows the run instead of filling memory."""
+
+
+class Watcher(Protocol):
+    """An observer that is told, besides events, of beginnings and ends that no event tells; it may not raise."""
+
+    def run_started(self, run: str, name: str) -> None:
+        """A run of the chain ``name`` begins; told in the run's own task, before any of its stages begins."""
+
+    def item_started(self, run: str, path: str) -> None:
+        """An item begins; told in its own task."""
+
+    def run_ended(self, run: str, error: BaseException | None) -> None:
+        """A run is over, with what it raised; told in the run's own task, after everything else.
+
+        A cancelled run tells its end in no other way.
+        """
+
 
 _SMALL = 256
 """Inputs shorter than this are hashed each time; larger ones are remembered while the run lasts."""
@@ -49,18 +66,22 @@ class Context:
     Attributes:
         run_id: The run.
         reader: Is told every event, or None.
+        streams: Whether somebody reads pieces of outputs as they are made.
         ledger: What is on disk of this run, or None.
         cache: Finished values of all runs, or None.
         meter: Counts the whole run's usage.
+        watchers: Are told of beginnings and ends that no event tells.
         identities: What the stages are.
         began: When the run began, on the clock of ``now``.
     """
 
     run_id: str
     reader: Reader | None = None
+    streams: bool = False
     ledger: Ledger | None = None
     cache: Cache | None = None
     meter: Meter = field(default_factory=Meter)
+    watchers: tuple[Watcher, ...] = ()
     identities: Identities = field(default_factory=Identities)
     began: float = field(default_factory=time.perf_counter)
     _digests: dict[int, tuple[Any, bytes]] = field(default_factory=dict)

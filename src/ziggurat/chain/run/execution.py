@@ -123,6 +123,8 @@ class Execution:
             return await self._work(inputs, caller)
         found = await self._recall(inputs)
         if found is None:
+            for watcher in context.watchers:
+                watcher.item_started(context.run_id, self.path)
             try:
                 output = await self._work(inputs, caller)
                 await self._keep(output, later=not self.step.policy.effect)
@@ -191,7 +193,7 @@ class Execution:
             purse.check_time()
         if step.policy.effect and context.ledger is not None:
             await context.ledger.begun(self.path, self._mark)
-        sink = self._tell_token if context.reader is not None and not step.is_composite else None
+        sink = self._tell_token if context.streams and not step.is_composite else None
         self._meter = Meter(current.get() or context.meter)
         self._began = time.perf_counter()
         token = current.set(self._meter)

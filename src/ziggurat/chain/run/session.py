@@ -11,7 +11,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from ziggurat.chain.budget import Purse
@@ -23,7 +23,7 @@ from ziggurat.chain.program import Program, Step
 from ziggurat.chain.run.admission import admit
 from ziggurat.chain.run.callbacks import Surroundings
 from ziggurat.chain.run.calling import in_thread
-from ziggurat.chain.run.context import Context, Reader
+from ziggurat.chain.run.context import Context, Reader, Watcher
 from ziggurat.chain.run.ledger import Ledger, check_storable
 from ziggurat.chain.run.metering import Meter, current, metered
 from ziggurat.chain.run.runner import Caller, Run
@@ -93,6 +93,7 @@ class Session:
         self._inputs = inputs
         self._settings = settings
         self._reader = _all_of(settings.observers, reader)
+        self._streams = reader is not None
         self._surroundings = surroundings
         self._earlier = earlier
         self._replay = replay
@@ -113,27 +114,55 @@ class Session:
             caller = Caller(self.run_id, None, self._surroundings)
             return await Run(self._program, self._slots, self._overrides, caller).execute()
         purse = Purse(self._settings.budget, self._settings.prices) if self._settings.budget else None
-        context = Context(self.run_id, self._reader, cache=self._settings.cache, meter=Meter(current.get(), purse))
+        watchers = cast(
+            "tuple[Watcher, ...]", tuple(one for one in self._settings.observers if hasattr(one, "run_ended"))
+        )
+        context = Context(
+            self.run_id,
+            self._reader,
+            streams=self._streams,
+            cache=self._settings.cache,
+            meter=Meter(current.get(), purse),
+            watchers=watchers,
+        )
         with metered(context.meter):
             journal = self._settings.journal
             if journal is None:
-                return await self._drive(context)
+                return await self._watched(context)
             return await self._journaled(context, journal)
+
+    async def _watched(self, context: Context) -> dict[str, Any]:
+        """`_drive`, its beginning and its end told to those who need to know of them whatever happens."""
+        for watcher in context.watchers:
+            watcher.run_started(self.run_id, self._name)
+        error: BaseException | None = None
+        try:
+            return await self._drive(context)
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            for watcher in reversed(context.watchers):
+                watcher.run_ended(self.run_id, error)
 
     async def _drive(self, context: Context) -> dict[str, Any]:
         """Run all stages and tell the end."""
         run = Run(self._program, self._slots, self._overrides, Caller(self.run_id, context, self._surroundings))
         error: ChainError | None = None
+        broken = False
         try:
             return await run.execute()
         except ChainError as failed:
             error = failed
             raise
+        except Exception:
+            broken = True  # the run itself, not a stage: it has no end to tell, only the exception
+            raise
         finally:
             if context.ledger is not None:
                 await context.ledger.close()
             task = asyncio.current_task()
-            if self._reader is not None and not (task is not None and task.cancelling()):
+            if self._reader is not None and not broken and not (task is not None and task.cancelling()):
                 await self._reader(
                     RunFinished(
                         run=self.run_id, at=context.now, outputs=run.finished(), usage=context.meter.total, error=error
@@ -149,7 +178,7 @@ class Session:
             before = await _do(journal, lambda: self._spent(journal))
             context.ledger = await _do(journal, lambda: self._begun(journal, stored, blobs, context.identities))
             try:
-                outputs = await self._drive(context)
+                outputs = await self._watched(context)
                 status = RunStatus.DONE
             except ChainError as error:
                 status, said = (RunStatus.STOPPED if stopped_by_budget(error) else RunStatus.FAILED), error.what

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -18,8 +17,9 @@ from langchain_core.messages import message_to_dict, messages_from_dict
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generation, GenerationChunk
 
 from ziggurat.errors import InputError
+from ziggurat.quiet import logger
 
-_log = logging.getLogger("ziggurat.models.caches")
+_log = logger("ziggurat.models.caches")
 
 VERSION = 1
 _KINDS: dict[str, type[Generation]] = {

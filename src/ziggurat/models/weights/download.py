@@ -6,7 +6,6 @@ time works on a model; the others wait and find it done. Nothing unverified is e
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -15,8 +14,9 @@ from ziggurat.errors import HashMismatch, MissingDependency, ModelUnavailable
 from ziggurat.models.weights.file import File, SourceFailed, check
 from ziggurat.optional import require
 from ziggurat.progress import Progress
+from ziggurat.quiet import logger
 
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 class Source(Protocol):
