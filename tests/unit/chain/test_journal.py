@@ -13,9 +13,11 @@ from journal_contract import JournalContract, done, run_named
 from ziggurat.chain import database
 from ziggurat.chain.database import Database, Schema
 from ziggurat.chain.journal import Journal, RunStatus
+from ziggurat.chain.journal.locks import FileHold
+from ziggurat.chain.journal.ranges import AVAILABLE
 from ziggurat.chain.journal.sqlite import SCHEMA
 from ziggurat.chain.usage import NO_USAGE
-from ziggurat.errors import InputError, JournalTooNew
+from ziggurat.errors import InputError, JournalTooNew, RunInProgress
 
 
 class TestInAFile(JournalContract):
@@ -57,11 +59,25 @@ def test_fsync_is_asked_of_sqlite(where):
             assert journal._engine.rows("PRAGMA synchronous") == [(level,)]
 
 
-def test_releasing_a_hold_removes_its_file(where):
-    with Journal(where) as journal:
-        with journal.hold("r1"), journal.hold("../../../escape"):
-            assert len(list(where.with_name("runs.sqlite3.locks").iterdir())) == 2
-        assert list(where.with_name("runs.sqlite3.locks").iterdir()) == []
+def test_releasing_a_hold_of_a_file_removes_it(tmp_path):
+    locks = tmp_path / "locks"
+    with FileHold(locks, "r1"), FileHold(locks, "../../../escape"):
+        assert len(list(locks.iterdir())) == 2
+        with pytest.raises(RunInProgress):
+            FileHold(locks, "r1")
+    assert list(locks.iterdir()) == []
+
+
+@pytest.mark.skipif(not AVAILABLE, reason="this system has no locks of single bytes")
+def test_claims_are_bytes_of_one_file_that_stays_empty(where):
+    with Journal(where) as journal, Journal(where) as other:
+        with journal.hold("r1"), other.hold("r2"):
+            for one in (journal, other):
+                for run in ("r1", "r2"):
+                    with pytest.raises(RunInProgress):
+                        one.hold(run)
+        other.hold("r1").release()
+        assert where.with_name("runs.sqlite3.lock").stat().st_size == 0
 
 
 def test_the_file_shrinks_when_much_has_left(where):

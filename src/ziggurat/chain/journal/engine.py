@@ -41,6 +41,9 @@ class Engine(Protocol):
     def write_many(self, sql: str, rows: Iterable[Row]) -> None:
         """One statement over many rows; inside a transaction."""
 
+    def insert(self, sql: str, row: Row, key: str) -> int | None:
+        """One row; returns its number, the column ``key``, or None where it was there already."""
+
     def rows(self, sql: str, row: Row = ()) -> list[Row]:
         """What a query finds."""
 

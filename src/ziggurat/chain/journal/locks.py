@@ -1,4 +1,4 @@
-"""Who runs a run: one locked file for each, beside a SQLite journal.
+"""Who runs a run, where the system has no locks of single bytes (`ranges`): one locked file for each.
 
 The operating system holds the lock and drops it when the process dies, so no clock is asked and
 no lease runs out. Invariant: two holds of one run never live at once, in one process or in many.

@@ -82,6 +82,11 @@ class PostgresEngine:
         with self._lock, self._translated():
             return self._open().execute(_own(sql), row).fetchall()
 
+    def insert(self, sql: str, row: Row, key: str) -> int | None:
+        """One row; returns its number, or None where it was there already."""
+        found = self.rows(f"{sql} RETURNING {key}", row)
+        return int(found[0][0]) if found else None
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """One commit: all of the block, or none of it."""

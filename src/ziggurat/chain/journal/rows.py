@@ -73,7 +73,7 @@ _RUN_COLUMNS = "id, chain, status, began, ended, usage, cost, replay_of, target,
 READ_RUN = f"{', '.join(_RUN_COLUMNS)}, (SELECT count(*) FROM cells WHERE cells.run = runs.run)"  # noqa: S608 (names of our own columns)
 BEGIN = (
     f"INSERT INTO runs (identities, {', '.join(_RUN_COLUMNS)}) VALUES (?{', ?' * len(_RUN_COLUMNS)}) "  # noqa: S608 (the same)
-    "ON CONFLICT (id) DO NOTHING RETURNING run"
+    "ON CONFLICT (id) DO NOTHING"
 )
 
 

@@ -94,10 +94,9 @@ class Journal:
             if version != self._known_at:  # somebody else has written, and may have removed what we knew
                 self._known.clear()
                 self._known_at = version
-            made = engine.rows(rows.BEGIN, rows.run_row(run, b"".join(identities)))
-            if not made:
+            number = engine.insert(rows.BEGIN, rows.run_row(run, b"".join(identities)), "run")
+            if number is None:
                 raise RunExists(f"The journal has a run {run.id!r} already.", where=self.where, fix="give a new id")
-            number = made[0][0]
             new = [(digest, identities[digest]) for digest in identities if digest not in self._known]
             if new:
                 engine.write_many(_PUT_IDENTITY, new)

@@ -25,6 +25,9 @@ T = TypeVar("T")
 
 _WORKER_THREADS = 64
 
+_PIECES_AT_ONCE = 1024
+"""Pieces that are kept to be added up together: many, since that is quicker; not all, since there may be many."""
+
 
 @cache
 def _workers() -> ThreadPoolExecutor:
@@ -102,6 +105,8 @@ async def _collect(pieces: AsyncIterator[Any], sink: Sink | None, *, needed: boo
             if sink is not None:
                 await sink(piece)
             made.append(piece)
+            if len(made) >= _PIECES_AT_ONCE:
+                made = [_sum(made)]
     finally:
         if (close := getattr(pieces, "aclose", None)) is not None:
             await close()

@@ -22,6 +22,9 @@ from ziggurat.errors import InputError, ItemError, gist
 _THREAD_SECONDS = 0.005
 """How long a worker thread goes from item to item before it gives itself back."""
 
+_QUICK_ITEMS = 16
+"""Items in that time that are quick enough for one thread."""
+
 _TURN_SECONDS = 0.002
 """How long items that never wait may keep the event loop."""
 
@@ -104,11 +107,29 @@ async def run_map(inner: Inner, mapping: Map, inputs: Mapping[str, Any], name: s
     workers = mapping.limit if work.total is None else min(mapping.limit, work.total)
     try:
         async with asyncio.TaskGroup() as group:
-            for _ in range(workers):
-                group.create_task(worker())
+            if worker == work.in_threads:
+                await _rising(group, work, workers)
+            else:
+                for _ in range(workers):
+                    group.create_task(worker())
     except BaseExceptionGroup as raised:
         raise raised.exceptions[0] from None  # of the iterable itself: failures of items are kept
     return work.results(name)
+
+
+async def _rising(group: asyncio.TaskGroup, work: _MapWork, limit: int) -> None:
+    """One worker thread, and twice as many each few milliseconds as long as items are slow.
+
+    Threads that have nothing to wait for only stand in each other's way.
+    """
+    tasks = {group.create_task(work.in_threads())} if limit else set()
+    while tasks and len(tasks) < limit:
+        before = work.finished
+        done, _ = await asyncio.wait(tasks, timeout=_THREAD_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        if done:
+            return
+        if work.finished - before < _QUICK_ITEMS:
+            tasks |= {group.create_task(work.in_threads()) for _ in range(min(len(tasks), limit - len(tasks)))}
 
 
 def _items(given: Any, name: str, stage: str) -> Iterable[Any]:
@@ -134,6 +155,7 @@ class _MapWork:
         self._slot = mapping.body.program.slot_of[mapping.each]
         self._results: dict[int, Any] | list[Any] = {} if self.total is None else [None] * self.total
         self._failures: dict[int, Exception] = {}
+        self.finished = 0
         self._stopped = False
 
     def results(self, stage: str) -> list[Any]:
@@ -220,4 +242,5 @@ class _MapWork:
                 self._results[number] = target(**self._arguments(item))
             except Exception as error:  # noqa: BLE001 (kept as the item's failure)
                 self._failed(number, error)
+            self.finished += 1  # near enough, when several threads count
         return True
