@@ -1,6 +1,6 @@
 """Stages made of stages: `Map` (one for each item), `Branch` (the one whose condition holds), `Repeat`.
 
-What they are, checked when they are made; how they run is in `nesting`. Each is wired like any
+What they are, checked when they are made; how they run is in `run.nesting`. Each is wired like any
 other stage: its inputs are what the stages inside need and do not give one another.
 """
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from ziggurat.chain.composite import Body, bodies_of
-from ziggurat.chain.program import MISSING, NO_OVERRIDES, Program, Step
+from ziggurat.chain.program import MISSING, NO_OVERRIDES, Compiled, Program, Step
 from ziggurat.chain.run.context import Context
 from ziggurat.chain.run.nesting import slots_of
 from ziggurat.chain.settings import Settings
@@ -149,19 +149,7 @@ def say(bound: Bound) -> str:
     return f"{calls}, {tokens}, {cost}"
 
 
-class Explainable(Protocol):
-    """What there is to know of a chain."""
-
-    @property
-    def program(self) -> Program:
-        """The compiled chain."""
-
-    @property
-    def name(self) -> str | None:
-        """What it is called."""
-
-
-def explain(chain: Explainable, inputs: Mapping[str, Any], settings: Settings) -> Explanation:
+def explain(chain: Compiled, inputs: Mapping[str, Any], settings: Settings) -> Explanation:
     """Foretell a run; see `MultiChain.explain`."""
     program = chain.program
     slots: list[Any] = [MISSING] * program.slots

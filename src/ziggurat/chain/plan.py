@@ -1,6 +1,6 @@
 """One run of a chain as a state machine without I/O: told what finished, it says what to start.
 
-Knows neither clocks nor tasks nor values; a driver (`runner`, and later resume, replay, Spark) asks
+Knows neither clocks nor tasks nor values; a driver (`run.runner`, for fresh, resumed and replayed runs alike) asks
 `start()` once and then reports each stage with `finished` or `failed`. It keeps no levels and no
 barriers: a stage is ready the moment its own last parent is done.
 

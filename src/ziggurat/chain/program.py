@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 from ziggurat.chain.plan import DONE, Plan
 from ziggurat.chain.stage import COMPOSITE, EVERY, Call, CallKind, Policy, Ref, StageName, Template, Value
@@ -166,6 +166,18 @@ class Program:
             return "".join(part if isinstance(part, str) else str(part(slots)) for part in parts)
 
         return fill
+
+
+class Compiled(Protocol):
+    """What runs and forecasts need to know of a chain."""
+
+    @property
+    def program(self) -> Program:
+        """The chain, compiled."""
+
+    @property
+    def name(self) -> str | None:
+        """What it is called."""
 
 
 NO_OVERRIDES: Mapping[int, Mapping[str, Any]] = MappingProxyType({})

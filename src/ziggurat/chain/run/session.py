@@ -11,7 +11,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from ziggurat.chain.budget import Purse
@@ -19,7 +19,7 @@ from ziggurat.chain.composite import bodies_of
 from ziggurat.chain.events import Event, RunFinished
 from ziggurat.chain.identity import Identities
 from ziggurat.chain.journal import Cell, CellStatus, Journal, RunRecord, RunStatus
-from ziggurat.chain.program import Program, Step
+from ziggurat.chain.program import Compiled, Program, Step
 from ziggurat.chain.run.admission import admit
 from ziggurat.chain.run.callbacks import Surroundings
 from ziggurat.chain.run.calling import in_thread
@@ -49,18 +49,6 @@ def _once_for_a_program(work: Callable[[Program], T]) -> Callable[[Program], T]:
     return remembered
 
 
-class Chain(Protocol):
-    """What a session needs to know of a chain."""
-
-    @property
-    def program(self) -> Program:
-        """The compiled chain."""
-
-    @property
-    def name(self) -> str | None:
-        """What it is called."""
-
-
 class Session:
     """One run of a chain.
 
@@ -79,7 +67,7 @@ class Session:
 
     def __init__(
         self,
-        chain: Chain,
+        chain: Compiled,
         inputs: Mapping[str, Any],
         settings: Settings,
         *,
