@@ -10,10 +10,11 @@ import hashlib
 import os
 import re
 import sys
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 from weakref import WeakSet
 
 from ziggurat.errors import JournalWriteError, RunInProgress
@@ -22,7 +23,32 @@ _PLAIN = re.compile(r"[a-z0-9_-]{1,80}")  # the same file for no two ids, also w
 _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
-class FileHold:
+class Claim(ABC):
+    """A claim to one run, that ends with `release`, with its block, or with the process."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def release(self) -> None:
+        """Give the run up; doing so twice is harmless."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+class Owner(Protocol):
+    """What has claims that a forked child must not keep alive."""
+
+    def disown(self) -> None:
+        """In the child: let go of what is the parent's, without giving it up for the parent."""
+
+
+class FileHold(Claim):
     """A hold by a locked file.
 
     Args:
@@ -51,7 +77,7 @@ class FileHold:
                 fix="see that the folder can be written to, and that its file system has locks",
             ) from error
         self._descriptor = found
-        _HOLDS.add(self)
+        OWNERS.add(self)
 
     def _claimed(self) -> int | None:
         """The locked file; None when there is no folder for it."""
@@ -85,21 +111,14 @@ class FileHold:
         if descriptor is not None:
             os.close(descriptor)
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.release()
-
-
-_HOLDS: WeakSet[FileHold] = WeakSet()
+OWNERS: WeakSet[Owner] = WeakSet()
+"""Everybody with claims in this process."""
 
 
 def _after_fork() -> None:
-    for hold in list(_HOLDS):
-        hold.disown()
+    for owner in list(OWNERS):
+        owner.disown()
 
 
 if hasattr(os, "register_at_fork"):

@@ -13,12 +13,12 @@ import re
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from types import ModuleType, TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from ziggurat.chain.database import Row
 from ziggurat.chain.journal.engine import Hold
-from ziggurat.chain.journal.locks import in_progress
+from ziggurat.chain.journal.locks import Claim, in_progress
 from ziggurat.chain.journal.retention import HELD
 from ziggurat.chain.journal.rows import TABLES
 from ziggurat.errors import InputError, JournalCorrupt, JournalError, JournalNotFound, JournalTooNew, JournalWriteError
@@ -240,7 +240,7 @@ class PostgresEngine:
         return JournalError(f"The server refused ({state or type(error).__name__}): {error}.", where=self.where)
 
 
-class _Claim:
+class _Claim(Claim):
     """A hold by an advisory lock."""
 
     def __init__(self, connection: psycopg.Connection[Row]) -> None:
@@ -261,14 +261,6 @@ class _Claim:
         with suppress(Exception):  # a connection that died has given it up already
             self._connection.execute("SELECT pg_advisory_unlock_all()")  # closing alone takes effect a moment later
         self._connection.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.release()
 
 
 def _own(sql: str) -> Any:

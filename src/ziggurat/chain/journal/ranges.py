@@ -13,11 +13,8 @@ import struct
 import sys
 import threading
 from pathlib import Path
-from types import TracebackType
-from typing import Self
-from weakref import WeakSet
 
-from ziggurat.chain.journal.locks import in_progress
+from ziggurat.chain.journal.locks import OWNERS, Claim, in_progress
 from ziggurat.errors import JournalWriteError
 
 if sys.platform == "linux":
@@ -54,7 +51,7 @@ class ByteLocks:
         self._descriptor: int | None = None
         self._held: set[int] = set()
         self._guard = threading.Lock()
-        _ALL.add(self)
+        OWNERS.add(self)
 
     def hold(self, run_id: str) -> ByteHold:
         """Claim a run.
@@ -104,7 +101,7 @@ class ByteLocks:
         self.close()
 
 
-class ByteHold:
+class ByteHold(Claim):
     """A claim to one run, among all threads, processes and `Journal` objects."""
 
     __slots__ = ("_byte", "_locks")
@@ -118,23 +115,3 @@ class ByteHold:
         locks, byte = self._locks, self._byte
         self._byte = -1
         locks.release(byte)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.release()
-
-
-_ALL: WeakSet[ByteLocks] = WeakSet()
-
-
-def _after_fork() -> None:
-    for locks in list(_ALL):
-        locks.disown()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
