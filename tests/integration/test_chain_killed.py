@@ -11,7 +11,7 @@ from pathlib import Path
 
 import killed as killed_chain
 import pytest
-from killed import ROWS, begin, chain_of, decide, go_on, happened
+from killed import ROWS, announced, begin, chain_of, decide, go_on, happened
 
 from ziggurat import MultiChain, stage
 from ziggurat.chain.journal import Cell, CellStatus, Journal, RunRecord, RunStatus
@@ -38,19 +38,14 @@ def processes():
 def killed(processes, work, folder, after):
     """Do some work in a process that is killed after so many seconds; whether it was still at it."""
     ready = processes.Event()
-    one = processes.Process(target=_announced, args=(ready, work, folder))
+    one = processes.Process(target=announced, args=(ready, work, folder))
     one.start()
-    ready.wait(30)
+    assert ready.wait(30)
     time.sleep(after)
     with suppress(ProcessLookupError):
         os.kill(one.pid, signal.SIGKILL)
     one.join(30)
     return one.exitcode == -signal.SIGKILL
-
-
-def _announced(ready, work, folder):
-    ready.set()
-    work(folder)
 
 
 def test_a_run_killed_at_any_moment_resumes_and_acts_once(processes, tmp_path):
