@@ -32,6 +32,7 @@ def minute(monkeypatch):
     """A window of half a second, and no limits left from one test to the next."""
     monkeypatch.setattr("ziggurat.throttle.WINDOW", 0.5)
     WATCHER.answers.clear()
+    WATCHER._calls.clear()  # of other tests, whose calls LangChain never told the end of
     yield
     for name in PROCESS.names():
         models.unlimit(name)
