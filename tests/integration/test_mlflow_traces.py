@@ -176,7 +176,14 @@ def test_the_observer_shows_runs_that_did_not_come_through_langchain(stored):
     assert call["inputs"] == [{"role": "user", "parts": [{"type": "text", "content": "about q"}]}]
     assert call["outputs"][0]["parts"] == [{"type": "text", "content": "hello there"}]
     assert call["usage"] == {"input_tokens": 2, "output_tokens": 2, "total_tokens": 4}
-    assert found["usage"] == {"input_tokens": 7, "output_tokens": 12, "total_tokens": 19}
+    # Each call's own: MLflow adds them up for the trace as its rows arrive, and on a busy machine before the last.
+    assert sum(one["usage"]["total_tokens"] for one in calls_of(root)) == 19
+
+
+def calls_of(span):
+    """The model calls of a trace."""
+    inside = [call for child in span["inside"] for call in calls_of(child)]
+    return [span, *inside] if span["type"] == "CHAT_MODEL" else inside
 
 
 def test_the_observer_shows_failed_and_skipped_stages(stored):
