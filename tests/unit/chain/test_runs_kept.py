@@ -1,5 +1,6 @@
 """Runs with a journal or a cache: what is kept, what runs again, and what is said about it."""
 
+import asyncio
 import socket
 import threading
 
@@ -296,8 +297,6 @@ def test_a_chain_with_another_code_says_so(journal):
 
 
 def test_a_cancelled_run_is_written_down_as_such_and_can_go_on(journal):
-    import asyncio
-
     begun = asyncio.Event()
 
     async def slow(a):
@@ -333,3 +332,41 @@ def test_a_finished_runs_usage_and_cost_are_on_record(journal):
     record = journal.run("r")
     assert (record.usage.calls, record.cost) == (1, "0")
     assert journal.cells("r")["a"].usage.calls == 1
+
+
+def test_a_chain_in_a_chain_that_is_cached_as_a_whole_can_be_resumed(journal):
+    inner = stage(MultiChain(b=lambda a: a * 10), cache=True)
+    multi = MultiChain(a=slow_free, inner=inner).using(journal=journal, cache=True, run_id="r")
+    first = multi.run(x=1)
+    assert multi.using(cache=None).resume("r") == multi.resume("r") == first
+
+
+def slow_free(x):
+    return x + 1
+
+
+def test_a_stage_whose_output_is_kept_from_now_on_runs_again_on_resume(journal):
+    before = MultiChain(a=stage(slow_free, store=False)).using(journal=journal, run_id="r")
+    before.run(x=1)
+    after = MultiChain(a=slow_free).using(journal=journal)
+    assert ran(list(after.resume_events("r"))) == ["a"]
+    assert kept(list(after.resume_events("r"))) == ["a"]
+
+
+async def test_a_finished_item_does_not_wait_for_a_slow_one_to_be_written(journal):
+    release, written = asyncio.Event(), []
+
+    async def work(x):
+        if x == 1:
+            await release.wait()
+        return x
+
+    run = asyncio.create_task(MultiChain(out=Map(work, limit=2)).using(journal=journal, run_id="r").arun(x=[0, 1]))
+    for _ in range(200):
+        await asyncio.sleep(0.01)
+        written = [path for path in (journal.cells("r") if journal.runs() else ()) if path == "out[0]"]
+        if written:
+            break
+    assert written == ["out[0]"]
+    release.set()
+    assert await run == {"out": [0, 1]}

@@ -71,11 +71,7 @@ class FileHold(Claim):
         except BlockingIOError as error:
             raise in_progress(run_id) from error
         except OSError as error:
-            raise JournalWriteError(
-                f"The run {run_id!r} cannot be locked: {error.strerror or error}.",
-                where=str(self._path),
-                fix="see that the folder can be written to, and that its file system has locks",
-            ) from error
+            raise not_lockable(run_id, self._path, error) from error
         self._descriptor = found
         OWNERS.add(self)
 
@@ -141,6 +137,15 @@ else:
 
         # Of the open file, not of the process: a second hold in this process is refused as well.
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def not_lockable(run_id: str, path: Path, error: OSError) -> JournalWriteError:
+    """The error for a run that cannot be claimed at all."""
+    return JournalWriteError(
+        f"The run {run_id!r} cannot be locked: {error.strerror or error}.",
+        where=str(path),
+        fix="see that the folder can be written to, and that its file system has locks",
+    )
 
 
 def in_progress(run_id: str) -> RunInProgress:

@@ -7,6 +7,7 @@ journal a set does. The operating system drops it when the process dies.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import struct
@@ -14,8 +15,7 @@ import sys
 import threading
 from pathlib import Path
 
-from ziggurat.chain.journal.locks import OWNERS, Claim, in_progress
-from ziggurat.errors import JournalWriteError
+from ziggurat.chain.journal.locks import OWNERS, Claim, in_progress, not_lockable
 
 if sys.platform == "linux":
     import fcntl
@@ -31,9 +31,9 @@ else:
     AVAILABLE = False
     _EXCLUSIVE = _FREE = 0
 
-    def _lock(descriptor: int, kind: int, byte: int) -> None:
-        """Not to be had here."""
-        raise NotImplementedError
+    def _lock(descriptor: int, kind: int, byte: int) -> None:  # noqa: ARG001 (as above)
+        """Refuse, as a file system without locks does."""
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
 
 _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
@@ -72,11 +72,7 @@ class ByteLocks:
             except BlockingIOError as error:
                 raise in_progress(run_id) from error
             except OSError as error:
-                raise JournalWriteError(
-                    f"The run {run_id!r} cannot be locked: {error.strerror or error}.",
-                    where=str(self._path),
-                    fix="see that the folder can be written to, and that its file system has locks",
-                ) from error
+                raise not_lockable(run_id, self._path, error) from error
             self._held.add(byte)
         return ByteHold(self, byte)
 

@@ -51,7 +51,7 @@ class Cell:
         began: Unix time.
         seconds: How long it took.
         source: Where the value came from: ``run``, ``cache``, ``kept`` or ``fallback``; ``inside`` for a stage
-            made of stages, whose value is theirs.
+            made of stages, whose value is theirs; ``unstored`` where the value is not kept.
         error: The type and message of the failure.
     """
 

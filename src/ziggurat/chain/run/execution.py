@@ -219,12 +219,12 @@ class Execution:
         context, step = self.context, self.step
         if context is None:
             return
-        source = "inside" if step.is_composite else "fallback" if self.fell_back else "run"
+        unstored = "inside" if step.is_composite else None if step.policy.store else "unstored"
+        source = unstored or ("fallback" if self.fell_back else "run")
         done = Done(output, self.usage, self.seconds, self._attempts, source)
-        stored = step.policy.store and not step.is_composite
         if context.ledger is not None:
             try:
-                await context.ledger.done(self.path, self._mark, done, store=stored, later=later)
+                await context.ledger.done(self.path, self._mark, done, later=later)
             except ValueNotStorable as error:
                 raise ValueNotStorable(
                     f"The output of stage {self.path!r} cannot be written to the journal: {error.what}",

@@ -9,8 +9,10 @@ on disk before it begins).
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from ziggurat.chain.frozen import value_class
@@ -27,6 +29,9 @@ _ITEMS_AT_ONCE = 512
 _ITEM_SECONDS = 0.02
 """How many finished items, and for how long, are held back to be written together."""
 
+WITHOUT_VALUE = frozenset({"inside", "unstored"})
+"""Sources of cells that have no value: of stages made of stages, and of those whose output is not kept."""
+
 _INLINE_BYTES = 1 << 18
 """Values larger than this are written from a worker thread, so that the others go on meanwhile."""
 
@@ -40,7 +45,7 @@ class Done:
         usage: What its models used.
         seconds: How long it took.
         attempts: How often it was tried.
-        source: ``run``, ``cache``, ``kept``, ``fallback``, or ``inside`` for a stage made of stages.
+        source: ``run``, ``cache``, ``kept``, ``fallback``, or one of `WITHOUT_VALUE`.
     """
 
     output: Any
@@ -99,6 +104,8 @@ class Ledger:
         self._waiting: list[Cell] = []
         self._blobs: dict[bytes, bytes] = {}
         self._waiting_since = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._writing: asyncio.Task[None] | None = None
 
     @property
     def is_replay(self) -> bool:
@@ -121,6 +128,8 @@ class Ledger:
                     f"A replay never acts on the world, and run {self._source} has no output of {path!r} to reuse.",
                     fix="swap it for a stage that does not act on the world",
                 )
+            return None
+        if cell.source in WITHOUT_VALUE:
             return None
         if not effect and (cell.identity != mark.identity or dict(cell.inputs) != dict(mark.inputs or {})):
             return None
@@ -149,12 +158,13 @@ class Ledger:
         cell = Cell(path, CellStatus.BEGUN, mark.identity, mark.key, mark.inputs or {}, began=time.time())
         await self._do(lambda: self.journal.record(self.run_id, cell))
 
-    async def done(self, path: str, mark: Mark, done: Done, *, store: bool = True, later: bool = False) -> None:
+    async def done(self, path: str, mark: Mark, done: Done, *, later: bool = False) -> None:
         """A stage has its output; returns once that is on disk, or for an item soon to be.
 
         Raises:
             ValueNotStorable: If the output cannot be encoded.
         """
+        store = done.source not in WITHOUT_VALUE
         if not store and path in self._kept and not self.is_replay:
             return  # on disk already, and nothing of it is new
         blobs: dict[bytes, bytes] = {}
@@ -179,7 +189,7 @@ class Ledger:
         if later:
             await self._later(cell, blobs)
             return
-        if self._waiting:
+        if self._waiting or self._writing is not None:
             await self._flush()
         size = len(value or b"") + sum(map(len, blobs.values()))
         await self._do(lambda: self.journal.record(self.run_id, cell, blobs), inline=size < _INLINE_BYTES)
@@ -215,14 +225,37 @@ class Ledger:
         now = time.monotonic()
         if not self._waiting:
             self._waiting_since = now
+            self._timer = asyncio.get_running_loop().call_later(_ITEM_SECONDS, self._due)
         self._waiting.append(cell)
         self._blobs.update(blobs)
         if len(self._waiting) >= _ITEMS_AT_ONCE or now - self._waiting_since > _ITEM_SECONDS:
             await self._flush()
 
+    def _due(self) -> None:
+        """Write items that wait for others which do not come; an error is heard by the next stage that asks."""
+        self._timer = None
+        loop = asyncio.get_running_loop()
+        if self._writing is not None and not self._writing.done():
+            self._timer = loop.call_later(_ITEM_SECONDS, self._due)
+        else:
+            self._writing = loop.create_task(self._write_waiting())
+
     async def _flush(self) -> None:
-        if not self._waiting:
-            return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._writing is not None:
+            writing, self._writing = self._writing, None
+            await writing
+            self.check()
+        if self._waiting:
+            await self._record_waiting()
+
+    async def _write_waiting(self) -> None:
+        with suppress(JournalError):
+            await self._record_waiting()
+
+    async def _record_waiting(self) -> None:
         cells, self._waiting = self._waiting, []
         blobs, self._blobs = self._blobs, {}
         await self._do(lambda: self.journal.record_many(self.run_id, cells, blobs))

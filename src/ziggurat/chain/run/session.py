@@ -225,7 +225,8 @@ class Session:
         if self._earlier.ended is not None:
             return self._earlier.usage
         cells = journal.cells(self.run_id).values()
-        return Usage.of(line for cell in cells if cell.source == "run" for line in cell.usage.lines)
+        paid = (cell for cell in cells if cell.source not in ("inside", "cache", "kept"))
+        return Usage.of(line for cell in paid for line in cell.usage.lines)
 
     def _decided(self, kept: Mapping[str, Cell]) -> dict[str, Value | None]:
         """What to do about effects that were begun and are not known to be done."""
