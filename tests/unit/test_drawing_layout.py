@@ -112,7 +112,7 @@ def test_the_same_diagram_is_drawn_the_same():
 def ink(text, weight=400, size=20):
     """The box of what is drawn of a text that begins at x = 10, or None if nothing is."""
     ground = '<rect width="900" height="60" fill="#ffffff"/>'
-    drawn = svg_open(900, 60) + ground + svg._text(text, 10, 40, size, weight=weight, anchor="start") + "</svg>"
+    drawn = svg_open(900, 60) + ground + svg.text_at(text, 10, 40, size, weight=weight, anchor="start") + "</svg>"
     with Image.open(io.BytesIO(rasterise(drawn, {}))) as image:
         return image.convert("L").point(lambda value: 255 - value).getbbox()
 

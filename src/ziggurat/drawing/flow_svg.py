@@ -28,10 +28,9 @@ from ziggurat.drawing.flow_layout import (
 from ziggurat.drawing.fonts import text_width
 from ziggurat.drawing.raster import MAX_SIDE
 from ziggurat.drawing.spec import shorten
-from ziggurat.drawing.svg import arrow_head, curve_of, svg_open
+from ziggurat.drawing.svg import INK, LINE, PAPER, SOFT, arrow_head, curve_of, svg_open, text_at
 from ziggurat.sketch import Sketch
 
-_INK, _SOFT, _LINE, _PAPER = "#172033", "#5b6780", "#8793ab", "#fbfcff"
 _STAGE, _INPUT, _CHOICE, _BACK = "#4f46e5", "#0284c7", "#d97706", "#c2410c"
 _TITLE_SIZE, _CAPTION_SIZE = 26.0, 14.0
 _MARGIN, _TITLE_BAND, _CAPTION_BAND = 40.0, 64.0, 30.0
@@ -72,7 +71,7 @@ def chart_svg(sketch: Sketch, *, sharp: bool = False) -> str:
     parts = [
         svg_open(shown_w, shown_h),
         f"<title>{escape(title)}</title>" if title else "",
-        f'<rect width="{shown_w}" height="{shown_h}" fill="{_PAPER}"/>',
+        f'<rect width="{shown_w}" height="{shown_h}" fill="{PAPER}"/>',
         f'<g transform="scale({scale:.5f})">',
         _title(title) if title else "",
         f'<g transform="translate({dx:.1f} {dy:.1f})">',
@@ -82,7 +81,7 @@ def chart_svg(sketch: Sketch, *, sharp: bool = False) -> str:
         *(_arrow_label(one) for one in layout.arrows if one.label_at),
         *(_frame_label(one) for one in layout.frames),
         "</g>",
-        _text(caption, _MARGIN, height - 22, _CAPTION_SIZE, fill=_SOFT, anchor="start") if caption else "",
+        text_at(caption, _MARGIN, height - 22, _CAPTION_SIZE, fill=SOFT, anchor="start") if caption else "",
         "</g></svg>",
     ]
     return "".join(parts)
@@ -106,16 +105,7 @@ def _scale(width: float, height: float, *, sharp: bool) -> float:
 
 def _title(title: str) -> str:
     bar = f'<rect x="{_MARGIN:.1f}" y="{_MARGIN - 6:.1f}" width="5" height="34" rx="2.5" fill="{_STAGE}"/>'
-    return bar + _text(title, _MARGIN + 18, _MARGIN + 20, _TITLE_SIZE, weight=600, anchor="start")
-
-
-def _text(
-    text: str, x: float, y: float, size: float, *, fill: str = _INK, weight: int = 400, anchor: str = "middle"
-) -> str:
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:.1f}" font-weight="{weight}" '
-        f'text-anchor="{anchor}" fill="{fill}">{escape(text)}</text>'
-    )
+    return bar + text_at(title, _MARGIN + 18, _MARGIN + 20, _TITLE_SIZE, weight=600, anchor="start")
 
 
 def _rect(x: float, y: float, width: float, height: float, radius: float, look: str) -> str:
@@ -153,9 +143,9 @@ def _lines(box: FlowBox, dx: float, dy: float) -> str:
     high = (len(box.label) * LABEL_SIZE + len(box.note) * NOTE_SIZE) * LINE_HEIGHT
     at = box.y - high / 2 + dy
     parts = []
-    for size, lines, fill, weight in ((LABEL_SIZE, box.label, _INK, 600), (NOTE_SIZE, box.note, _SOFT, 400)):
+    for size, lines, fill, weight in ((LABEL_SIZE, box.label, INK, 600), (NOTE_SIZE, box.note, SOFT, 400)):
         for line in lines:
-            parts.append(_text(line, box.x + dx, at + size * 0.98, size, fill=fill, weight=weight))
+            parts.append(text_at(line, box.x + dx, at + size * 0.98, size, fill=fill, weight=weight))
             at += size * LINE_HEIGHT
     return "".join(parts)
 
@@ -173,14 +163,14 @@ def _frame_label(one: FlowFrame) -> str:
     x, y = one.x + 14, one.y + 10 + FRAME_LABEL_SIZE
     label = frame_label(one.frame)
     wide = text_width(label, FRAME_LABEL_SIZE, "bold")
-    drawn = _text(label, x, y, FRAME_LABEL_SIZE, weight=600, anchor="start")
+    drawn = text_at(label, x, y, FRAME_LABEL_SIZE, weight=600, anchor="start")
     if one.frame.note:
-        drawn += _text(frame_note(one.frame), x + wide + 10, y, NOTE_SIZE, fill=_SOFT, anchor="start")
+        drawn += text_at(frame_note(one.frame), x + wide + 10, y, NOTE_SIZE, fill=SOFT, anchor="start")
     return drawn
 
 
 def _arrow(arrow: FlowArrow) -> str:
-    colour = _BACK if arrow.line.back else _LINE
+    colour = _BACK if arrow.line.back else LINE
     dashes = ' stroke-dasharray="5 4"' if arrow.line.back else ""
     return (
         f'<path d="{curve_of(arrow.points)}" fill="none" stroke="{colour}" stroke-width="1.9"{dashes}/>'
@@ -192,6 +182,6 @@ def _arrow_label(arrow: FlowArrow) -> str:
     x, y = arrow.label_at or (0.0, 0.0)
     text = line_label(arrow.line)
     width = text_width(text, LINE_LABEL_SIZE) + 10
-    ground = _rect(x - width / 2, y - 10, width, 20, 6, f'fill="{_PAPER}" fill-opacity="0.9"')
-    fill = _BACK if arrow.line.back else _SOFT
-    return ground + _text(text, x, y + LINE_LABEL_SIZE * 0.36, LINE_LABEL_SIZE, fill=fill)
+    ground = _rect(x - width / 2, y - 10, width, 20, 6, f'fill="{PAPER}" fill-opacity="0.9"')
+    fill = _BACK if arrow.line.back else SOFT
+    return ground + text_at(text, x, y + LINE_LABEL_SIZE * 0.36, LINE_LABEL_SIZE, fill=fill)

@@ -15,7 +15,7 @@ from ziggurat.drawing.fonts import FAMILY, text_width, wrap
 from ziggurat.drawing.layout import EDGE_LABEL_SIZE, GROUP_LABEL_SIZE, ICON, LABEL_SIZE, Arrow, Box, Frame, Layout
 from ziggurat.drawing.spec import Kind, shorten
 
-_INK, _SOFT, _LINE, _PAPER = "#172033", "#5b6780", "#8793ab", "#fbfcff"
+INK, SOFT, LINE, PAPER = "#172033", "#5b6780", "#8793ab", "#fbfcff"
 _FRAME_PAPER = "#f2f3fe"
 _TITLE_SIZE = 38.0
 _MARGIN = 70.0
@@ -93,9 +93,9 @@ def diagram_svg(layout: Layout, title: str, caption: str, *, width: int, height:
         [
             svg_open(width, height),
             f"<title>{escape(title)}</title>",
-            f'<rect width="{width}" height="{height}" fill="{_PAPER}"/>',
+            f'<rect width="{width}" height="{height}" fill="{PAPER}"/>',
             _bar(margin, 52 * unit, unit),
-            _text(title, margin + 24 * unit, 90 * unit, title_size, weight=600, anchor="start"),
+            text_at(title, margin + 24 * unit, 90 * unit, title_size, weight=600, anchor="start"),
             f'<g transform="translate({dx:.1f} {dy:.1f}) scale({scale:.4f})">',
             *(_frame(one) for one in layout.frames),
             *(_arrow(one) for one in layout.arrows),
@@ -117,10 +117,10 @@ def svg_open(width: int, height: int) -> str:
     )
 
 
-def caption_text(caption: str, width: int, height: int, unit: float, fill: str = _SOFT) -> str:
+def caption_text(caption: str, width: int, height: int, unit: float, fill: str = SOFT) -> str:
     """The small line at the foot of a picture."""
     (line, *_) = wrap(shorten(caption, _CAPTION_LENGTH), _CAPTION_SIZE * unit, width - 2 * _MARGIN * unit, max_lines=1)
-    return _text(line, _MARGIN * unit, height - 28 * unit, _CAPTION_SIZE * unit, fill=fill, anchor="start")
+    return text_at(line, _MARGIN * unit, height - 28 * unit, _CAPTION_SIZE * unit, fill=fill, anchor="start")
 
 
 def _bar(x: float, y: float, unit: float) -> str:
@@ -136,9 +136,10 @@ def _width_of(title: str, unit: float) -> float:
     return max(text_width(title, _TITLE_SIZE * unit, "bold") + 24 * unit, 1.0)
 
 
-def _text(
-    text: str, x: float, y: float, size: float, *, fill: str = _INK, weight: int = 400, anchor: str = "middle"
+def text_at(
+    text: str, x: float, y: float, size: float, *, fill: str = INK, weight: int = 400, anchor: str = "middle"
 ) -> str:
+    """A line of text with its anchor at a point; pixels."""
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:.1f}" font-weight="{weight}" '
         f'text-anchor="{anchor}" fill="{fill}">{escape(text)}</text>'
@@ -159,7 +160,7 @@ def _box(box: Box) -> str:
             f'<circle cx="{icon_x + ICON / 2:.1f}" cy="{box.y:.1f}" r="{ICON / 2:.1f}" fill="{look.colour}"/>',
             _glyph(look, icon_x + ICON * 0.2, icon_y + ICON * 0.2),
             *(
-                _text(line, text_x, first + number * LABEL_SIZE * 1.25, LABEL_SIZE, weight=600, anchor="start")
+                text_at(line, text_x, first + number * LABEL_SIZE * 1.25, LABEL_SIZE, weight=600, anchor="start")
                 for number, line in enumerate(box.lines)
             ),
         ]
@@ -192,8 +193,8 @@ def arrow_head(end: tuple[float, float], tip: tuple[float, float], half: float, 
 
 def _arrow(arrow: Arrow) -> str:
     return (
-        f'<path d="{curve_of(arrow.points)}" fill="none" stroke="{_LINE}" stroke-width="2.4"/>'
-        f'<polygon points="{arrow_head(arrow.points[-1], arrow.tip, 6, 12)}" fill="{_LINE}"/>'
+        f'<path d="{curve_of(arrow.points)}" fill="none" stroke="{LINE}" stroke-width="2.4"/>'
+        f'<polygon points="{arrow_head(arrow.points[-1], arrow.tip, 6, 12)}" fill="{LINE}"/>'
     )
 
 
@@ -202,8 +203,8 @@ def _arrow_label(arrow: Arrow) -> str:
     width = text_width(arrow.label, EDGE_LABEL_SIZE) + 12
     return (
         f'<rect x="{x - width / 2:.1f}" y="{y - 12:.1f}" width="{width:.1f}" height="24" rx="8" '
-        f'fill="{_PAPER}" fill-opacity="0.92"/>'
-    ) + _text(arrow.label, x, y + EDGE_LABEL_SIZE * 0.36, EDGE_LABEL_SIZE, fill=_SOFT)
+        f'fill="{PAPER}" fill-opacity="0.92"/>'
+    ) + text_at(arrow.label, x, y + EDGE_LABEL_SIZE * 0.36, EDGE_LABEL_SIZE, fill=SOFT)
 
 
 def _frame(frame: Frame) -> str:
@@ -219,4 +220,4 @@ def _frame_label(frame: Frame) -> str:
     return (
         f'<rect x="{x - 6:.1f}" y="{y - 18:.1f}" width="{width:.1f}" height="24" rx="8" '
         f'fill="{_FRAME_PAPER}" fill-opacity="0.92"/>'
-    ) + _text(frame.label, x, y, GROUP_LABEL_SIZE, fill=_SOFT, weight=600, anchor="start")
+    ) + text_at(frame.label, x, y, GROUP_LABEL_SIZE, fill=SOFT, weight=600, anchor="start")
