@@ -167,7 +167,7 @@ class Execution:
                 type_name=error.type_name,
                 fix="give it data, or build the object inside the stage",
             ) from error
-        if context.ledger is not None and step.policy.store:
+        if context.ledger is not None and step.policy.store and context.ledger.has_kept:
             done = await context.ledger.kept(self.path, self._mark, effect=step.policy.effect)
             if done is not None:
                 return done

@@ -112,6 +112,11 @@ class Ledger:
         """Whether the kept cells are another run's."""
         return self._source != self.run_id
 
+    @property
+    def has_kept(self) -> bool:
+        """Whether any stage may have an output already: not so in a run that just began."""
+        return bool(self._kept or self._decided) or self.is_replay
+
     async def kept(self, path: str, mark: Mark, *, effect: bool) -> Done | None:
         """What a stage did before, if that still stands."""
         if path in self._decided:
