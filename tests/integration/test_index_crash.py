@@ -27,7 +27,8 @@ def _text(number: int, version: int) -> str:
 
 
 def _write_until_killed(path: str, seed: int) -> None:
-    from ziggurat.index import SourceDocument, StructureSplitter, VectorIndex
+    from ziggurat.index import StructureSplitter, VectorIndex
+    from ziggurat.loaders import SourceDocument
     from ziggurat.testing import FakeEmbeddings
 
     draw = random.Random(seed)

@@ -226,7 +226,8 @@ def test_no_index_another_programs_database_and_a_later_format_are_told_apart(co
 LIMITED = """
     import resource, sys
     from ziggurat.errors import IndexWriteError
-    from ziggurat.index import SourceDocument, VectorIndex
+    from ziggurat.index import VectorIndex
+    from ziggurat.loaders import SourceDocument
     from ziggurat.testing import FakeEmbeddings
 
     with VectorIndex.create(sys.argv[1], FakeEmbeddings(64)) as index:

@@ -8,7 +8,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
-from ziggurat.index import SourceDocument, StructureSplitter, VectorIndex, dense, searcher
+from ziggurat.index import StructureSplitter, VectorIndex, dense, searcher
+from ziggurat.loaders import SourceDocument
 from ziggurat.testing import FakeEmbeddings
 
 WORDS = ["tower", "brick", "stair", "moon", "garden", "canal", "月亮", "花园", "garten", "señal"]

@@ -18,13 +18,11 @@ if TYPE_CHECKING:
         RepairReport,
         SearchMode,
     )
-    from ziggurat.index.loaders import LOADERS, Loader, SourceDocument, load
     from ziggurat.index.retriever import VectorIndexRetriever
     from ziggurat.index.splitting import Piece, Splitter, StructureSplitter
     from ziggurat.index.vector_index import VectorIndex
 
 _HOMES = {
-    "LOADERS": "loaders",
     "Check": "hits",
     "HealthReport": "hits",
     "Hit": "hits",
@@ -32,21 +30,17 @@ _HOMES = {
     "IngestReport": "hits",
     "LeftOut": "hits",
     "Leg": "hits",
-    "Loader": "loaders",
     "Piece": "splitting",
     "Position": "hits",
     "RepairReport": "hits",
     "SearchMode": "hits",
-    "SourceDocument": "loaders",
     "Splitter": "splitting",
     "StructureSplitter": "splitting",
     "VectorIndex": "vector_index",
     "VectorIndexRetriever": "retriever",
-    "load": "loaders",
 }
 
 __all__ = [
-    "LOADERS",
     "Check",
     "HealthReport",
     "Hit",
@@ -54,17 +48,14 @@ __all__ = [
     "IngestReport",
     "LeftOut",
     "Leg",
-    "Loader",
     "Piece",
     "Position",
     "RepairReport",
     "SearchMode",
-    "SourceDocument",
     "Splitter",
     "StructureSplitter",
     "VectorIndex",
     "VectorIndexRetriever",
-    "load",
 ]
 
 

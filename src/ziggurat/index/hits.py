@@ -76,13 +76,13 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A file that `VectorIndex.add_files` did not index, and why, in one line."""
+    """A file, page or object that was not indexed, and why, in one line."""
 
-    path: Path
+    source: str
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.reason}"
+        return f"{self.source}: {self.reason}"
 
 
 @dataclass(slots=True)

@@ -17,16 +17,18 @@ from ziggurat.index.embedder import BATCH
 from ziggurat.index.engine import Engine, Prepared
 from ziggurat.index.hits import IngestReport, LeftOut
 from ziggurat.index.inputs import check_unicode, encode_metadata
-from ziggurat.index.loaders import Loader, SourceDocument, load, walk
 from ziggurat.index.splitting import Lines, Splitter
 from ziggurat.index.transaction import Chunk, DocumentRow, digest
+from ziggurat.loaders.document import SourceDocument
+from ziggurat.loaders.folder import read_file, walk
+from ziggurat.loaders.parsers import Parser
 from ziggurat.progress import Progress
 
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
 
 def add_files(
-    engine: Engine, paths: Paths, *, splitter: Splitter, loaders: Mapping[str, Loader], progress: Progress
+    engine: Engine, paths: Paths, *, splitter: Splitter, parsers: Mapping[str, Parser], progress: Progress
 ) -> IngestReport:
     """Index files and folders.
 
@@ -34,7 +36,7 @@ def add_files(
         engine: The open index.
         paths: Files, folders, or both.
         splitter: How documents become chunks.
-        loaders: Which suffix is read by what.
+        parsers: Which suffix is read by what.
         progress: Told of every file.
 
     Raises:
@@ -46,12 +48,12 @@ def add_files(
     with progress("Indexing", len(files)) as counter:
         for file in files:
             try:
-                for document in load(file, loaders=loaders):
+                for document in read_file(file, parsers=parsers):
                     waiting.add(document, _chunks(document, splitter))
             except UnsupportedDocument as error:
-                report.unsupported.append(LeftOut(file, error.what))
+                report.unsupported.append(LeftOut(str(file), error.what))
             except UnreadableDocument as error:
-                report.unreadable.append(LeftOut(file, error.what))
+                report.unreadable.append(LeftOut(str(file), error.what))
             counter.advance()
         waiting.commit()
     return report

@@ -17,11 +17,10 @@ import bisect
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from ziggurat.errors import InputError
-
-Kind = Literal["text", "markdown"]
+from ziggurat.loaders.document import Kind
 
 SIZE = 1000
 OVERLAP = 120

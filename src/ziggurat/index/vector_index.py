@@ -26,11 +26,12 @@ from ziggurat.index.engine import Engine
 from ziggurat.index.filters import Filter
 from ziggurat.index.hits import HealthReport, Hit, IndexStats, IngestReport, RepairReport, SearchMode
 from ziggurat.index.langchain_store import EngineStore, refuse_unknown
-from ziggurat.index.loaders import LOADERS, Loader, SourceDocument
 from ziggurat.index.schema import is_index
 from ziggurat.index.splitting import Splitter, open_splitter
 from ziggurat.index.store import Manifest, Store, read_manifest, read_version
 from ziggurat.index.words import VERSION as WORDS_VERSION
+from ziggurat.loaders.document import SourceDocument
+from ziggurat.loaders.parsers import PARSERS, Parser
 from ziggurat.progress import Progress, default_progress
 from ziggurat.specs import DEFAULTS
 
@@ -250,7 +251,7 @@ class VectorIndex(EngineStore):
         paths: ingest.Paths,
         *,
         progress: Progress | None = None,
-        loaders: Mapping[str, Loader] = LOADERS,
+        parsers: Mapping[str, Parser] = PARSERS,
     ) -> IngestReport:
         """Load, split, embed and commit files, some documents at a time.
 
@@ -260,7 +261,7 @@ class VectorIndex(EngineStore):
         Args:
             paths: Files, folders, or both; folders are walked in sorted order.
             progress: Where progress is shown; by default a bar when a person watches.
-            loaders: Which suffix is read by what.
+            parsers: Which suffix is read by what.
 
         Returns:
             What was indexed, and each file left out with its reason.
@@ -269,7 +270,7 @@ class VectorIndex(EngineStore):
             InputError: If a path does not exist.
         """
         return ingest.add_files(
-            self._engine, paths, splitter=self._splitter(), loaders=loaders, progress=progress or default_progress()
+            self._engine, paths, splitter=self._splitter(), parsers=parsers, progress=progress or default_progress()
         )
 
     async def aadd_files(
@@ -277,10 +278,10 @@ class VectorIndex(EngineStore):
         paths: ingest.Paths,
         *,
         progress: Progress | None = None,
-        loaders: Mapping[str, Loader] = LOADERS,
+        parsers: Mapping[str, Parser] = PARSERS,
     ) -> IngestReport:
         """`add_files` in a worker thread."""
-        return await asyncio.to_thread(self.add_files, paths, progress=progress, loaders=loaders)
+        return await asyncio.to_thread(self.add_files, paths, progress=progress, parsers=parsers)
 
     def add_source(self, document: SourceDocument) -> IngestReport:
         """Split, embed and commit one document that was loaded elsewhere.

@@ -8,7 +8,8 @@ from langchain_core.documents import Document
 from worlds import TEXTS
 
 from ziggurat.errors import InputError, UnreadableDocument
-from ziggurat.index import SourceDocument, VectorIndex, VectorIndexRetriever
+from ziggurat.index import VectorIndex, VectorIndexRetriever
+from ziggurat.loaders import SourceDocument
 from ziggurat.testing import FakeEmbeddings
 
 # An empty index

@@ -7,10 +7,12 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from langchain_core.documents.base import Blob
 
 from ziggurat.errors import InputError, UnreadableDocument, UnsupportedDocument
-from ziggurat.index import LOADERS, SourceDocument, load
-from ziggurat.index.loaders import load_text, walk
+from ziggurat.loaders import PARSERS, SourceDocument, load
+from ziggurat.loaders.folder import walk
+from ziggurat.loaders.text import parse_text
 
 SPANISH = (
     "El señor Muñoz llegó a la estación mañana por la tarde, según dijo la niña pequeña. Después comió jamón. " * 4
@@ -54,11 +56,11 @@ def test_an_older_encoding_is_named_and_never_guessed(tmp_path):
     path.write_bytes(SPANISH.encode("cp1252"))
     with pytest.raises(UnreadableDocument, match="not valid UTF-8: byte 5 is 0xf1"):
         read(path)
-    (document,) = load(path, loaders={**LOADERS, ".txt": partial(load_text, encoding="cp1252")})
+    (document,) = load(path, parsers={**PARSERS, ".txt": partial(parse_text, encoding="cp1252")})
     assert document.text == SPANISH
     assert document.metadata["encoding"] == "cp1252"
     with pytest.raises(InputError, match="no encoding"):
-        list(load_text(path, encoding="klingon"))
+        list(parse_text(Blob.from_path(path), encoding="klingon"))
 
 
 def test_broken_utf8_is_refused_with_the_byte(tmp_path):
@@ -107,9 +109,7 @@ def test_a_type_nobody_reads_is_named(tmp_path, name, says):
         read(tmp_path / name)
 
 
-def test_a_folder_or_nothing_where_a_file_was_meant_is_an_input_error(tmp_path):
-    with pytest.raises(InputError, match="folder"):
-        read(tmp_path)
+def test_nothing_at_the_path_is_an_input_error(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         read(tmp_path / "missing.txt")
 
@@ -121,11 +121,11 @@ def test_a_pipe_is_not_waited_for(tmp_path):
 
 
 def test_another_loader_is_one_more_row(tmp_path):
-    def shout(path: Path):
-        yield SourceDocument(str(path), path.read_text().upper(), metadata={"source": str(path)})
+    def shout(blob: Blob):
+        yield SourceDocument(str(blob.source), blob.as_string().upper(), metadata={"source": str(blob.source)})
 
     (tmp_path / "a.xyz").write_text("quiet")
-    (document,) = load(tmp_path / "a.xyz", loaders={**LOADERS, ".xyz": shout})
+    (document,) = load(tmp_path / "a.xyz", parsers={**PARSERS, ".xyz": shout})
     assert document.text == "QUIET"
 
 
