@@ -42,7 +42,7 @@ class Folder:
     """
 
     path: Path
-    parsers: Mapping[str, Parser] = field(default=PARSERS, repr=False)
+    parsers: Mapping[str, Parser] = field(repr=False)
 
     @property
     def name(self) -> str:

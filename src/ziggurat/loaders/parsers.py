@@ -48,7 +48,7 @@ def parse(blob: Blob, *, parsers: Mapping[str, Parser] = PARSERS) -> Iterator[So
     parser = parsers.get(suffix)
     if parser is None:
         kind = f"{suffix} files" if suffix else "files without a suffix"
-        raise UnsupportedDocument(f"No parser reads {kind}.", where=where, fix=f"readable: {', '.join(parsers)}")
+        raise UnsupportedDocument(f"Nothing reads {kind}.", where=where, fix=f"readable: {', '.join(parsers)}")
     try:
         yield from parser(blob)
     except OSError as error:

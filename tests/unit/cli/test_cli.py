@@ -104,7 +104,7 @@ def test_a_slip_is_named_and_the_exit_code_is_two(front_door, arguments, words):
 
 def test_a_folder_is_indexed_and_what_is_left_out_is_named(here):
     text = run("index", "notes", "--to", "kb", "--embeddings", "fake:64")
-    assert "left out: notes/raw.bin: No loader reads .bin files." in text
+    assert "left out: notes/raw.bin: Nothing reads .bin files." in text
     assert "kb holds 1 documents, 1 chunks" in text
     again = run("index", "notes", "--to", "kb")
     assert "kb holds 1 documents, 1 chunks" in again

@@ -163,7 +163,7 @@ def test_files_become_documents_with_places_and_reasons_for_those_left_out(index
     (folder / "deck.pptx").write_bytes(b"PK")
     report = index.add_files(folder)
     assert report.documents == [str(folder / "guide.md")]
-    assert [str(left) for left in report.unsupported] == [f"{folder / 'deck.pptx'}: No loader reads .pptx files."]
+    assert [str(left) for left in report.unsupported] == [f"{folder / 'deck.pptx'}: Nothing reads .pptx files."]
     assert [str(left) for left in report.unreadable] == [f"{folder / 'empty.txt'}: The file is empty."]
     assert str(report) == "1 documents in 2 chunks; 2 files left out"
     hit = index.search("what lifts boats", k=1)[0]
