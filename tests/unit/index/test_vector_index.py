@@ -175,6 +175,7 @@ def test_files_become_documents_with_places_and_reasons_for_those_left_out(index
     document = index.get_by_ids([hit.chunk_id])[0]
     assert document.metadata == {
         "source": str(folder / "guide.md"),
+        "title": "Guide",
         "headings": ["Guide", "Locks"],
         "document_id": str(folder / "guide.md"),
         "start_index": hit.position.start,
