@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from ziggurat.errors import EmbeddingMismatch, IndexFault, InputError
 from ziggurat.index import reads, snapshot
@@ -20,22 +20,15 @@ from ziggurat.index.embedder import Embedder, fingerprint_of, spec_of
 from ziggurat.index.filters import Condition
 from ziggurat.index.fusion import DEPTH, Fused, fuse
 from ziggurat.index.hits import Leg
+from ziggurat.index.hops import BASE_DEPTH, Walk
 from ziggurat.index.inputs import Vectors
 from ziggurat.index.searcher import Positions
 from ziggurat.index.store import Manifest, Store, Version, read_manifest, read_version
-from ziggurat.index.transaction import Chunk, DocumentRow, Transaction
+from ziggurat.index.transaction import Transaction
 from ziggurat.index.words import match_expression
 
 _REMEMBERED_FILTERS = 16
 _Result = TypeVar("_Result")
-
-
-class Prepared(NamedTuple):
-    """A document ready to be committed."""
-
-    document: DocumentRow
-    chunks: list[Chunk]
-    vectors: Vectors
 
 
 class Engine:
@@ -131,6 +124,18 @@ class Engine:
         words = reads.words_ranking(connection, expression, depth, condition) if expression else []
         return fuse(self._dense_ranking(connection, query, depth, condition), words, k)
 
+    def multihop(
+        self, connection: sqlite3.Connection, question: str, query: Vectors, k: int, condition: Condition | None
+    ) -> list[Fused]:
+        """The ``k`` best rows of both legs and of the paths that lead on from them, see `hops`."""
+        view = self.refresh(connection)
+        if view is None or len(view) == 0:
+            return []
+        base = self.hybrid(connection, question, query, max(k, BASE_DEPTH), condition)
+        nearest = self._dense_ranking(connection, query, BASE_DEPTH, condition)
+        allowed = None if condition is None else set(self.selection(connection, condition).tolist())
+        return Walk(connection, view, question, query, allowed).follow(base, nearest, k)
+
     def _dense_ranking(
         self, connection: sqlite3.Connection, query: Vectors, k: int, condition: Condition | None
     ) -> list[tuple[int, float]]:
@@ -159,16 +164,6 @@ class Engine:
             result = write(transaction)
         self.condense_if_due()
         return result
-
-    def commit_documents(self, documents: Sequence[Prepared]) -> None:
-        """Store documents, each whole, in one commit."""
-
-        def write(transaction: Transaction) -> None:
-            for prepared in documents:
-                transaction.put_document(*prepared)
-
-        sample = next((prepared.vectors for prepared in documents if len(prepared.vectors)), None)
-        self.commit(write, sample, embedded=True)
 
     def _settle(self, transaction: Transaction, dimensions: int, *, embedded: bool) -> None:
         manifest = read_manifest(transaction.connection, self.path)

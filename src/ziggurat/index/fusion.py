@@ -32,7 +32,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ziggurat.index.hits import Leg
+from ziggurat.index.hits import Hop, Leg
 
 DEPTH = 50
 """Hits each leg contributes, at least."""
@@ -46,12 +46,13 @@ Ranking = Sequence[tuple[int, float]]
 
 @dataclass(frozen=True, slots=True)
 class Fused:
-    """A row with its fused score and each leg's opinion."""
+    """A row with its fused score, each leg's opinion, and the path that led to it, if one did."""
 
     row: int
     score: float
     dense: Leg | None
     words: Leg | None
+    path: tuple[Hop, ...] = ()
 
 
 def fuse(dense: Ranking, words: Ranking, k: int, *, dense_weight: float = DENSE_WEIGHT) -> list[Fused]:

@@ -12,7 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-SearchMode = Literal["hybrid", "dense", "words"]
+from ziggurat.loaders.document import Place
+
+SearchMode = Literal["hybrid", "dense", "words", "multihop"]
+HowLinked = Literal["the question names", "names", "has a word of", "is named by"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,7 @@ class Position:
         first_line: Line of ``start``, from 1.
         last_line: Line of the chunk's last character, from 1.
         headings: The headings above the chunk, outermost first.
+        places: The pages, rows, slides or moments it runs over, with their offsets in the chunk.
     """
 
     source: str | None
@@ -34,6 +38,11 @@ class Position:
     first_line: int
     last_line: int
     headings: tuple[str, ...] = ()
+    places: tuple[Place, ...] = ()
+
+    def place(self, offset: int = 0) -> Place | None:
+        """The place of the chunk's character at ``offset``; None where its file has no places."""
+        return next((place for place in reversed(self.places) if place.start <= offset), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +59,28 @@ class Leg:
 
 
 @dataclass(frozen=True, slots=True)
+class Hop:
+    """One step of a multi-hop search.
+
+    Attributes:
+        start: The title of the document it starts from; None where it starts from the question.
+        end: The title of the document it leads to; None for one that names another and has no title.
+        how: What links them.
+        said: The words that link them.
+    """
+
+    start: str | None
+    end: str | None
+    how: HowLinked
+    said: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.how if self.start is None else f'{self.start} {self.how}'} “{self.said}” → {self.end or 'untitled'}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """A chunk that was found.
 
@@ -62,6 +93,7 @@ class Hit:
         words: The same for the words leg.
         metadata: As it was given, plus ``source`` and ``headings`` for chunks of loaded documents.
         position: Where the text stands in its document.
+        path: The steps that led here, first to last; empty for a hit the question found by itself.
     """
 
     document_id: str
@@ -72,6 +104,7 @@ class Hit:
     words: Leg | None
     metadata: Mapping[str, Any]
     position: Position
+    path: tuple[Hop, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,23 +120,46 @@ class LeftOut:
 
 @dataclass(slots=True)
 class IngestReport:
-    """What became of the files given to `VectorIndex.add_files`.
+    """What became of the items of a source.
 
     Attributes:
-        documents: Ids of the documents that are now in the index, in the order they were read.
-        chunks: How many chunks they were split into.
-        unsupported: Files of a type no loader reads.
-        unreadable: Files that are damaged, empty, or not what their name says.
+        added: Ids of documents that are new in the index, in the order they were read.
+        changed: Ids of documents that replaced an earlier text of theirs.
+        removed: Keys of items that left the source, and whose documents left the index with them.
+        unchanged: How many items were as the index had them.
+        chunks: How many chunks the added and changed documents were split into.
+        embedded: How many texts were given to the embedding model; chunks the index had already were not.
+        unsupported: Items of a type nothing reads.
+        unreadable: Items that are damaged, protected, empty, or not what their name says. What the
+            index had of one before stays.
+        seconds: How long it took.
     """
 
-    documents: list[str] = field(default_factory=list)
+    added: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    unchanged: int = 0
     chunks: int = 0
+    embedded: int = 0
     unsupported: list[LeftOut] = field(default_factory=list)
     unreadable: list[LeftOut] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def documents(self) -> list[str]:
+        """Ids of the documents that were written, added ones first."""
+        return self.added + self.changed
+
+    @property
+    def left_out(self) -> list[LeftOut]:
+        """Everything that could not be indexed."""
+        return self.unreadable + self.unsupported
 
     def __str__(self) -> str:
-        left = len(self.unsupported) + len(self.unreadable)
-        return f"{len(self.documents)} documents in {self.chunks} chunks; {left} files left out"
+        told = [f"{len(self.added)} added", f"{len(self.changed)} changed", f"{len(self.removed)} removed"]
+        told.append(f"{self.unchanged} unchanged")
+        told.append(f"{len(self.left_out)} left out")
+        return f"{', '.join(told)}; {self.embedded} of {self.chunks} chunks embedded in {self.seconds:.1f} s"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,144 +1,154 @@
-"""Files into an index: load, split, embed in batches, commit whole documents.
+"""Documents into an index: embedded in batches, committed whole.
 
-The only place that knows both loaders and the engine. Documents are gathered until they fill a
-batch, embedded together and committed together, so a killed ingest leaves whole documents only,
-and one bad file costs one line of the report.
+Whole items are gathered until they fill a batch, embedded together and committed together, so a
+killed ingest leaves whole items only. A text that the index has a vector for already is not embedded
+again. What is read, and whether it changed, is `sync`'s business.
 """
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
-from ziggurat.errors import InputError, UnreadableDocument, UnsupportedDocument
-from ziggurat.index.embedder import BATCH
-from ziggurat.index.engine import Engine, Prepared
-from ziggurat.index.hits import IngestReport, LeftOut
-from ziggurat.index.inputs import check_unicode, encode_metadata
-from ziggurat.index.splitting import Lines, Splitter
-from ziggurat.index.transaction import Chunk, DocumentRow, digest
+import numpy as np
+
+from ziggurat.index.chunking import chunks_of, document_row
+from ziggurat.index.embedder import BATCH, batched
+from ziggurat.index.engine import Engine
+from ziggurat.index.hits import IngestReport
+from ziggurat.index.inputs import Vectors
+from ziggurat.index.items import ItemRow, put_item
+from ziggurat.index.splitting import Splitter
+from ziggurat.index.transaction import Chunk, DocumentRow, Transaction, digest
 from ziggurat.loaders.document import SourceDocument
-from ziggurat.loaders.folder import read_file, walk
-from ziggurat.loaders.parsers import Parser
-from ziggurat.progress import Progress
 
-Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+_AT_ONCE = 500
 
 
-def add_files(
-    engine: Engine, paths: Paths, *, splitter: Splitter, parsers: Mapping[str, Parser], progress: Progress
-) -> IngestReport:
-    """Index files and folders.
+@dataclass(slots=True)
+class Prepared:
+    """One item, read and split.
+
+    Attributes:
+        documents: Each with its chunks.
+        item: What is remembered of where it was read; None for a document given as it is.
+        before: What was remembered before, as this process saw it.
+    """
+
+    documents: list[tuple[DocumentRow, list[Chunk]]] = field(default_factory=list)
+    item: ItemRow | None = None
+    before: ItemRow | None = None
+
+
+def prepared(documents: Sequence[SourceDocument], splitter: Splitter) -> list[tuple[DocumentRow, list[Chunk]]]:
+    """Documents ready to be embedded.
+
+    Raises:
+        UnreadableDocument: If one of them has no text.
+        InputError: If metadata is not JSON.
+    """
+    return [(document_row(document), chunks_of(document, splitter)) for document in documents]
+
+
+class Ingest:
+    """Items that wait to be embedded and committed together.
 
     Args:
         engine: The open index.
-        paths: Files, folders, or both.
-        splitter: How documents become chunks.
-        parsers: Which suffix is read by what.
-        progress: Told of every file.
-
-    Raises:
-        InputError: If a path does not exist; nothing was indexed then.
+        report: Told what was committed.
     """
-    files = _files(paths)
-    report = IngestReport()
-    waiting = _Waiting(engine, report)
-    with progress("Indexing", len(files)) as counter:
-        for file in files:
-            try:
-                for document in read_file(file, parsers=parsers):
-                    waiting.add(document, _chunks(document, splitter))
-            except UnsupportedDocument as error:
-                report.unsupported.append(LeftOut(str(file), error.what))
-            except UnreadableDocument as error:
-                report.unreadable.append(LeftOut(str(file), error.what))
-            counter.advance()
-        waiting.commit()
-    return report
-
-
-def add_document(engine: Engine, document: SourceDocument, *, splitter: Splitter) -> IngestReport:
-    """Index one document that was loaded elsewhere."""
-    report = IngestReport()
-    waiting = _Waiting(engine, report)
-    waiting.add(document, _chunks(document, splitter))
-    waiting.commit()
-    return report
-
-
-def _files(paths: Paths) -> list[Path]:
-    given = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
-    return list(dict.fromkeys(file for path in given for file in walk(path)))
-
-
-def _chunks(document: SourceDocument, splitter: Splitter) -> list[Chunk]:
-    where = document.source
-    try:
-        check_unicode(document.text, where)
-        check_unicode(document.source, where)
-    except InputError as error:
-        raise UnreadableDocument(error.what, where=ascii(where)) from error
-    lines = Lines(document.text)
-    chunks = []
-    for number, piece in enumerate(splitter.split(document.text, document.kind)):
-        metadata = dict(document.metadata)
-        if piece.headings:
-            metadata["headings"] = list(piece.headings)
-        chunks.append(
-            Chunk(
-                id=f"{document.source}#{number}",
-                text=document.text[piece.start : piece.end],
-                metadata=encode_metadata(metadata, where),
-                first_char=piece.start,
-                end_char=piece.end,
-                first_line=lines.of(piece.start),
-                last_line=lines.of(piece.end - 1),
-                headings=json.dumps(piece.headings, ensure_ascii=False),
-            )
-        )
-    if not chunks:
-        raise UnreadableDocument("There is no text in it.", where=where)
-    return chunks
-
-
-class _Waiting:
-    """Documents that wait to be embedded and committed together."""
 
     def __init__(self, engine: Engine, report: IngestReport) -> None:
         self._engine = engine
         self._report = report
-        self._documents: list[tuple[SourceDocument, list[Chunk]]] = []
+        self._waiting: list[Prepared] = []
         self._chunks = 0
 
-    def add(self, document: SourceDocument, chunks: list[Chunk]) -> None:
-        self._documents.append((document, chunks))
-        self._chunks += len(chunks)
-        if self._chunks >= BATCH:
+    def add(self, one: Prepared) -> None:
+        """Take one more item; a full batch is embedded and committed at once."""
+        self._waiting.append(one)
+        self._chunks += sum(len(chunks) for _, chunks in one.documents)
+        if self._chunks >= BATCH or len(self._waiting) >= BATCH * 8:
             self.commit()
 
     def commit(self) -> None:
         """Embed and commit what waits.
 
-        Whatever stops it leaves all of these documents out, and those before in.
+        Whatever stops it leaves all of these items as they were, and those before in.
         """
-        documents, self._documents, self._chunks = self._documents, [], 0
-        if not documents:
+        waiting, self._waiting, self._chunks = self._waiting, [], 0
+        if not waiting:
             return
-        texts = [chunk.text for _, chunks in documents for chunk in chunks]
-        vectors = self._engine.embedder.passages(texts, self._engine.manifest.dimensions)
-        prepared, at = [], 0
-        for document, chunks in documents:
-            row = DocumentRow(
-                id=document.source,
-                source=document.source,
-                digest=digest(document.text),
-                characters=len(document.text),
-                metadata=encode_metadata(document.metadata, document.source),
+        chunks = [chunk for one in waiting for _, parts in one.documents for chunk in parts]
+        vectors, embedded = self._vectors(chunks)
+
+        def write(transaction: Transaction) -> list[Prepared]:
+            at, done = 0, []
+            for one in waiting:
+                count = sum(len(parts) for _, parts in one.documents)
+                if _store(transaction, one, vectors[at : at + count]):
+                    done.append(one)
+                at += count
+            return done
+
+        for one in self._engine.commit(write, vectors, embedded=len(chunks) > 0):
+            ids = [row.id for row, _ in one.documents]
+            (self._report.added if one.before is None else self._report.changed).extend(ids)
+            self._report.chunks += sum(len(parts) for _, parts in one.documents)
+        self._report.embedded += embedded
+
+    def _vectors(self, chunks: list[Chunk]) -> tuple[Vectors, int]:
+        """A vector for every chunk, and how many of them had to be made."""
+        dimensions = self._engine.manifest.dimensions
+        digests = [digest(chunk.text) for chunk in chunks]
+        known: dict[bytes, bytes] = {}
+        if dimensions is not None and chunks:
+            with self._engine.store.reading() as connection:
+                known = _stored_vectors(connection, set(digests))
+        # A damaged vector is not reused; the text is embedded again.
+        known = {one: vector for one, vector in known.items() if len(vector) == 4 * (dimensions or 0)}
+        fresh = {one: chunk.text for one, chunk in zip(digests, chunks, strict=True) if one not in known}
+        made = self._engine.embedder.passages(list(fresh.values()), dimensions)
+        if len(fresh) == len(chunks):
+            return made, len(fresh)
+        place = {one: at for at, one in enumerate(fresh)}
+        rows = [made[place[one]] if one in place else np.frombuffer(known[one], dtype="<f4") for one in digests]
+        return (np.stack(rows) if rows else np.empty((0, dimensions or 0), dtype=np.float32)), len(fresh)
+
+
+def add_document(engine: Engine, document: SourceDocument, *, splitter: Splitter) -> IngestReport:
+    """Index one document that was loaded elsewhere."""
+    report = IngestReport()
+    ingest = Ingest(engine, report)
+    ingest.add(Prepared(prepared([document], splitter)))
+    ingest.commit()
+    return report
+
+
+def _store(transaction: Transaction, one: Prepared, vectors: Vectors) -> bool:
+    """Store one item; False if another process has brought it up to date meanwhile."""
+    item = None
+    if one.item is not None:
+        item = put_item(transaction, one.item, one.before)
+        if item is None:
+            return False
+        transaction.remove_documents_of(item)
+    at = 0
+    for row, chunks in one.documents:
+        transaction.put_document(replace(row, item=item), chunks, vectors[at : at + len(chunks)])
+        at += len(chunks)
+    return True
+
+
+def _stored_vectors(connection: sqlite3.Connection, digests: set[bytes]) -> dict[bytes, bytes]:
+    known: dict[bytes, bytes] = {}
+    for part in batched(list(digests), _AT_ONCE):
+        known.update(
+            connection.execute(
+                "SELECT chunks.digest, vectors.vector FROM chunks JOIN vectors ON vectors.row = chunks.row "  # noqa: S608 (question marks)
+                f"WHERE chunks.doc IS NOT NULL AND chunks.digest IN ({','.join('?' * len(part))})",
+                part,
             )
-            prepared.append(Prepared(row, chunks, vectors[at : at + len(chunks)]))
-            at += len(chunks)
-        self._engine.commit_documents(prepared)
-        self._report.documents.extend(document.source for document, _ in documents)
-        self._report.chunks += len(texts)
+        )
+    return known

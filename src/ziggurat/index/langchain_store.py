@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import numpy as np
 from langchain_core.documents import Document
@@ -282,7 +282,7 @@ class EngineStore(VectorStore):
         filter: Filter | None = None,  # noqa: A002 (LangChain's name for it)
     ) -> list[Document]:
         """What `VectorIndex.search` finds, as LangChain documents."""
-        return [_document(chunk) for _, chunk in self._found(query, k, mode, filter)]
+        return [_document(chunk, found) for found, chunk in self._found(query, k, mode, filter)]
 
     async def asearch_documents(
         self,
@@ -305,8 +305,8 @@ class EngineStore(VectorStore):
         check_query(query)
         check_k(k)
         condition = _condition(given_filter)
-        if mode not in ("hybrid", "dense", "words"):
-            raise InputError(f"Unknown search mode {mode!r}.", fix="use hybrid, dense or words")
+        if mode not in get_args(SearchMode):
+            raise InputError(f"Unknown search mode {mode!r}.", fix=f"use {', '.join(get_args(SearchMode))}")
         engine = self._engine
         vector = None
         if mode != "words":
@@ -319,6 +319,8 @@ class EngineStore(VectorStore):
                 found = engine.words(connection, query, k, condition)
             elif mode == "dense":
                 found = engine.dense(connection, vector, k, condition)
+            elif mode == "multihop":
+                found = engine.multihop(connection, query, vector, k, condition)
             else:
                 found = engine.hybrid(connection, query, vector, k, condition)
             chunks = reads.fetch(connection, [one.row for one in found])
@@ -346,8 +348,11 @@ def _condition(given: Filter | None) -> Condition | None:
     return None if given is None or given == {} else compile_filter(given)
 
 
-def _document(chunk: StoredChunk) -> Document:
-    return Document(id=chunk.id, page_content=chunk.text, metadata=chunk.langchain_metadata())
+def _document(chunk: StoredChunk, found: Fused | None = None) -> Document:
+    metadata = chunk.langchain_metadata()
+    if found is not None and found.path:
+        metadata["path"] = [str(hop) for hop in found.path]
+    return Document(id=chunk.id, page_content=chunk.text, metadata=metadata)
 
 
 def _relevance(cosine: float) -> float:

@@ -14,12 +14,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ziggurat.index.filters import Condition
-from ziggurat.index.hits import Hit, Leg, Position
+from ziggurat.index.fusion import Fused
+from ziggurat.index.hits import Hit, Position
 from ziggurat.index.searcher import Positions
+from ziggurat.loaders.document import Place
 
 _AT_ONCE = 500
 _COLUMNS = """chunks.row, chunks.id, documents.id, documents.source, chunks.text, chunks.metadata,
-  chunks.first_char, chunks.end_char, chunks.first_line, chunks.last_line, chunks.headings"""
+  chunks.first_char, chunks.end_char, chunks.first_line, chunks.last_line, chunks.headings, chunks.places"""
 _FROM = "FROM chunks LEFT JOIN documents ON documents.doc = chunks.doc"
 
 
@@ -38,6 +40,7 @@ class StoredChunk(NamedTuple):
         first_line: From 1.
         last_line: From 1.
         headings: A JSON list.
+        places: A JSON list of ``[offset in the chunk, {"page": 3}]``.
     """
 
     row: int
@@ -51,6 +54,7 @@ class StoredChunk(NamedTuple):
     first_line: int
     last_line: int
     headings: str
+    places: str
 
     def langchain_metadata(self) -> dict[str, Any]:
         """The metadata of a LangChain document: as given, and for a loaded document its place."""
@@ -63,7 +67,7 @@ class StoredChunk(NamedTuple):
             metadata["last_line"] = self.last_line
         return metadata
 
-    def hit(self, score: float, dense: Leg | None, words: Leg | None) -> Hit:
+    def hit(self, found: Fused) -> Hit:
         """This chunk as it was found."""
         metadata = json.loads(self.metadata)
         source = self.source if self.document is not None else metadata.get("source")
@@ -71,9 +75,10 @@ class StoredChunk(NamedTuple):
             document_id=self.document if self.document is not None else self.id,
             chunk_id=self.id,
             text=self.text,
-            score=score,
-            dense=dense,
-            words=words,
+            score=found.score,
+            dense=found.dense,
+            words=found.words,
+            path=found.path,
             metadata=metadata,
             position=Position(
                 source=source if isinstance(source, str) else None,
@@ -82,6 +87,7 @@ class StoredChunk(NamedTuple):
                 first_line=self.first_line,
                 last_line=self.last_line,
                 headings=tuple(json.loads(self.headings)),
+                places=() if self.places == "[]" else tuple(Place(at, said) for at, said in json.loads(self.places)),
             ),
         )
 

@@ -1,6 +1,6 @@
 """The index as a LangChain retriever: hybrid by default.
 
-Adds two search types, ``hybrid`` and ``words``, to LangChain's own three, and ``k`` as a setting of
+Adds three search types, ``hybrid``, ``words`` and ``multihop``, to LangChain's own three, and ``k`` as a setting of
 its own. Everything else is `VectorStoreRetriever`'s.
 """
 
@@ -16,7 +16,7 @@ from langchain_core.vectorstores import VectorStoreRetriever
 
 from ziggurat.index.hits import SearchMode
 
-_MODES: dict[str, SearchMode] = {"hybrid": "hybrid", "words": "words"}
+_MODES: dict[str, SearchMode] = {"hybrid": "hybrid", "words": "words", "multihop": "multihop"}
 
 
 class DocumentSearch(Protocol):
@@ -33,7 +33,7 @@ class VectorIndexRetriever(VectorStoreRetriever):
     """Finds documents in a `VectorIndex`.
 
     Attributes:
-        search_type: ``hybrid`` (the default), ``words``, or one of LangChain's: ``similarity``,
+        search_type: ``hybrid`` (the default), ``words``, ``multihop``, or one of LangChain's: ``similarity``,
             ``mmr``, ``similarity_score_threshold``.
         k: How many documents; ``search_kwargs["k"]`` and ``invoke(..., k=)`` come first.
         search_kwargs: ``filter``, and what LangChain's search types take.

@@ -23,7 +23,7 @@ DATABASE = "index.sqlite3"
 APPLICATION_ID = 0x5A494747
 """``ZIGG``; ``file index.sqlite3`` shows it."""
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 BUSY_SECONDS = 60.0
 """How long a writer waits for another process's commit."""
 
@@ -37,18 +37,23 @@ WORDS_TABLE = f"""CREATE VIRTUAL TABLE words USING fts5 (terms, content='', toke
 # not hold yet is exactly what lies behind its last row. removed lists what it should no longer
 # show. commits gives each generation a random stamp, by which a snapshot of a lost future (its WAL
 # was deleted, then other commits followed) is told from one of this past.
-# words is contentless: its terms are computed from chunks.text, and computed again to delete them.
+# words is contentless: its terms are computed from chunks.text, and computed again to delete them;
+# terms tells in how many chunks a term stands. names holds what a document can be called, see
+# `names`, under the row of its first chunk. sources and items remember what was read from where.
 TABLES = f"""
 CREATE TABLE manifest (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE documents (
   doc INTEGER PRIMARY KEY,
   id TEXT NOT NULL UNIQUE,
   source TEXT NOT NULL,
+  text TEXT NOT NULL,
+  kind TEXT NOT NULL,
   digest BLOB NOT NULL,
-  characters INTEGER NOT NULL,
   chunks INTEGER NOT NULL,
-  metadata TEXT NOT NULL
+  metadata TEXT NOT NULL,
+  item INTEGER REFERENCES items (item)
 );
+CREATE INDEX documents_item ON documents (item) WHERE item IS NOT NULL;
 CREATE TABLE chunks (
   row INTEGER PRIMARY KEY AUTOINCREMENT,
   id TEXT NOT NULL UNIQUE,
@@ -60,13 +65,29 @@ CREATE TABLE chunks (
   end_char INTEGER NOT NULL,
   first_line INTEGER NOT NULL,
   last_line INTEGER NOT NULL,
-  headings TEXT NOT NULL
+  headings TEXT NOT NULL,
+  places TEXT NOT NULL
 );
+CREATE INDEX chunks_digest ON chunks (digest) WHERE doc IS NOT NULL;
 CREATE INDEX chunks_doc ON chunks (doc) WHERE doc IS NOT NULL;
 CREATE TABLE vectors (row INTEGER PRIMARY KEY, vector BLOB NOT NULL);
 CREATE TABLE removed (row INTEGER PRIMARY KEY, generation INTEGER NOT NULL);
 CREATE TABLE commits (generation INTEGER PRIMARY KEY, stamp BLOB NOT NULL);
+CREATE TABLE names (name TEXT NOT NULL, kind INTEGER NOT NULL, row INTEGER NOT NULL, PRIMARY KEY (name, kind, row)) WITHOUT ROWID;
+CREATE INDEX names_row ON names (row);
+CREATE TABLE sources (source INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, read TEXT NOT NULL);
+CREATE TABLE items (
+  item INTEGER PRIMARY KEY,
+  source INTEGER NOT NULL REFERENCES sources (source),
+  key TEXT NOT NULL,
+  stamp TEXT,
+  digest BLOB,
+  problem TEXT,
+  supported INTEGER NOT NULL,
+  UNIQUE (source, key)
+);
 {WORDS_TABLE};
+CREATE VIRTUAL TABLE terms USING fts5vocab(words, row);
 """
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ziggurat.index.inputs import Vectors
+from ziggurat.index.names import Name, names_of
 from ziggurat.index.words import index_terms
 
 DIGEST_BYTES = 16
@@ -32,6 +33,9 @@ class Chunk(NamedTuple):
         first_line: From 1.
         last_line: From 1.
         headings: A JSON list.
+        places: A JSON list of ``[offset in the chunk, {"page": 3}]``.
+        names: What its document can be called, see `ziggurat.index.names`; empty but for the first
+            chunk of a document.
     """
 
     id: str
@@ -42,11 +46,15 @@ class Chunk(NamedTuple):
     first_line: int
     last_line: int
     headings: str
+    places: str = "[]"
+    names: tuple[Name, ...] = ()
 
 
 def bare_chunk(chunk_id: str, text: str, metadata: str) -> Chunk:
     """A text that is its own document."""
-    return Chunk(chunk_id, text, metadata, 0, len(text), 1, text.count("\n") + 1, "[]")
+    title = json.loads(metadata).get("title") if '"title"' in metadata else None
+    names = names_of(title) if isinstance(title, str) else ()
+    return Chunk(chunk_id, text, metadata, 0, len(text), 1, text.count("\n") + 1, "[]", "[]", names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +64,18 @@ class DocumentRow:
     Attributes:
         id: Unique in the index; an earlier document with it is replaced, chunks and all.
         source: As it was given.
-        digest: A hash of the document's text.
-        characters: Length of the document's text.
+        text: All of it.
+        kind: How the text is structured.
         metadata: A JSON object.
+        item: The row of the item it was read from; None where it was given as it is.
     """
 
     id: str
     source: str
-    digest: bytes
-    characters: int
+    text: str
+    kind: str
     metadata: str
+    item: int | None = None
 
 
 def digest(text: str) -> bytes:
@@ -112,7 +122,7 @@ class Transaction:
         row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'chunks'").fetchone()
         first = (row[0] if row else 0) + 1
         self._db.executemany(
-            "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 (
                     at,
@@ -126,6 +136,7 @@ class Transaction:
                     c.first_line,
                     c.last_line,
                     c.headings,
+                    c.places,
                 )
                 for at, c in enumerate(chunks, start=first)
             ),
@@ -138,14 +149,27 @@ class Transaction:
             "INSERT INTO words (rowid, terms) VALUES (?, ?)",
             ((at, index_terms(c.text)) for at, c in enumerate(chunks, start=first)),
         )
+        self._db.executemany(
+            "INSERT OR IGNORE INTO names VALUES (?, ?, ?)",
+            ((name, kind, at) for at, c in enumerate(chunks, start=first) for name, kind in c.names),
+        )
 
     def put_document(self, document: DocumentRow, chunks: Sequence[Chunk], vectors: Vectors) -> None:
         """Store a document whole, replacing the one of the same id."""
         self.remove_documents([document.id])
         self.changed = True
         doc = self._db.execute(
-            "INSERT INTO documents (id, source, digest, characters, chunks, metadata) VALUES (?, ?, ?, ?, ?, ?)",
-            (document.id, document.source, document.digest, document.characters, len(chunks), document.metadata),
+            "INSERT INTO documents (id, source, text, kind, digest, chunks, metadata, item) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                document.id,
+                document.source,
+                document.text,
+                document.kind,
+                digest(document.text),
+                len(chunks),
+                document.metadata,
+                document.item,
+            ),
         ).lastrowid
         self.add_chunks(chunks, vectors, doc=doc)
 
@@ -160,6 +184,11 @@ class Transaction:
             self.changed = True
         return len(found)
 
+    def remove_documents_of(self, item: int) -> None:
+        """Remove the documents that were read from an item."""
+        found = self._db.execute("SELECT id FROM documents WHERE item = ?", (item,)).fetchall()
+        self.remove_documents([one for (one,) in found])
+
     def remove_chunks(self, ids: Iterable[str]) -> int:
         """Remove chunks; a document that loses its last chunk goes too. Returns how many there were."""
         found = self._db.execute(
@@ -173,7 +202,7 @@ class Transaction:
         self.changed = True
         self._db.execute("INSERT INTO removed SELECT row, ? FROM chunks", (self.generation,))
         self._db.execute("INSERT INTO words (words) VALUES ('delete-all')")
-        for table in ("vectors", "chunks", "documents"):
+        for table in ("vectors", "names", "chunks", "documents", "items", "sources"):
             self._db.execute(f"DELETE FROM {table}")  # noqa: S608 (names of our own tables)
 
     def _remove(self, found: Sequence[tuple[int, str, int | None]]) -> None:
@@ -186,6 +215,7 @@ class Transaction:
             [(row, index_terms(text)) for row, text, _ in found],
         )
         self._db.executemany("DELETE FROM vectors WHERE row = ?", rows)
+        self._db.executemany("DELETE FROM names WHERE row = ?", rows)
         self._db.executemany("DELETE FROM chunks WHERE row = ?", rows)
         self._db.executemany("INSERT INTO removed VALUES (?, ?)", [(row, self.generation) for row, _, _ in found])
         documents = [(doc,) for _, _, doc in found if doc is not None]

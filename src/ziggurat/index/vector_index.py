@@ -20,7 +20,7 @@ from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 
 from ziggurat.errors import InputError
-from ziggurat.index import health, ingest, reads
+from ziggurat.index import health, ingest, reads, sync
 from ziggurat.index.embedder import Embedder, fingerprint_of, spec_of
 from ziggurat.index.engine import Engine
 from ziggurat.index.filters import Filter
@@ -32,6 +32,7 @@ from ziggurat.index.store import Manifest, Store, read_manifest, read_version
 from ziggurat.index.words import VERSION as WORDS_VERSION
 from ziggurat.loaders.document import SourceDocument
 from ziggurat.loaders.parsers import PARSERS, Parser
+from ziggurat.loaders.source import open_source
 from ziggurat.progress import Progress, default_progress
 from ziggurat.specs import DEFAULTS
 
@@ -246,42 +247,69 @@ class VectorIndex(EngineStore):
 
     # Filling
 
-    def add_files(
-        self,
-        paths: ingest.Paths,
-        *,
-        progress: Progress | None = None,
-        parsers: Mapping[str, Parser] = PARSERS,
-    ) -> IngestReport:
-        """Load, split, embed and commit files, some documents at a time.
+    def sync(self, source: Any, *, progress: Progress | None = None, **options: Any) -> IngestReport:
+        """Make the index hold what a source holds: add what is new, replace what changed, remove what left.
 
-        A document is wholly in the index or wholly out of it, also when the process is killed. A
-        file that was indexed before, under the same path, is replaced.
+        What has not changed is neither read nor embedded. A sync may be killed and run again, and two
+        may run at once.
+
+        Args:
+            source: A folder or file, a web address, a bucket, a LangChain loader, or several of these
+                in a list; see `ziggurat.loaders.open_source`.
+            progress: Where progress is shown; by default a bar when a person watches.
+            **options: For the kind of source, such as ``include`` of a folder.
+
+        Returns:
+            What was added, changed and removed, and each item left out with its reason.
+
+        Raises:
+            InputError: If there is no such source; nothing was changed then.
+        """
+        return self._read(source, options, progress, remove=True, label="Syncing")
+
+    def add(self, source: Any, *, progress: Progress | None = None, **options: Any) -> IngestReport:
+        """The same, but what left the source stays in the index."""
+        return self._read(source, options, progress, remove=False, label="Indexing")
+
+    def add_files(
+        self, paths: Any, *, progress: Progress | None = None, parsers: Mapping[str, Parser] = PARSERS
+    ) -> IngestReport:
+        """`add` for files and folders.
+
+        A document is wholly in the index or wholly out of it, also when the process is killed.
 
         Args:
             paths: Files, folders, or both; folders are walked in sorted order.
-            progress: Where progress is shown; by default a bar when a person watches.
+            progress: Where progress is shown.
             parsers: Which suffix is read by what.
 
-        Returns:
-            What was indexed, and each file left out with its reason.
-
         Raises:
-            InputError: If a path does not exist.
+            InputError: If a path does not exist; nothing was indexed then.
         """
-        return ingest.add_files(
-            self._engine, paths, splitter=self._splitter(), parsers=parsers, progress=progress or default_progress()
-        )
+        return self._read(paths, {"parsers": parsers}, progress, remove=False, label="Indexing")
+
+    async def aadd(self, source: Any, *, progress: Progress | None = None, **options: Any) -> IngestReport:
+        """`add` in a worker thread."""
+        return await asyncio.to_thread(self.add, source, progress=progress, **options)
 
     async def aadd_files(
-        self,
-        paths: ingest.Paths,
-        *,
-        progress: Progress | None = None,
-        parsers: Mapping[str, Parser] = PARSERS,
+        self, paths: Any, *, progress: Progress | None = None, parsers: Mapping[str, Parser] = PARSERS
     ) -> IngestReport:
         """`add_files` in a worker thread."""
         return await asyncio.to_thread(self.add_files, paths, progress=progress, parsers=parsers)
+
+    def _read(
+        self, source: Any, options: Mapping[str, Any], progress: Progress | None, *, remove: bool, label: str
+    ) -> IngestReport:
+        opened = open_source(source, **options)
+        return sync.sync(
+            self._engine,
+            opened,
+            splitter=self._splitter(),
+            progress=progress or default_progress(),
+            remove=remove,
+            label=label,
+        )
 
     def add_source(self, document: SourceDocument) -> IngestReport:
         """Split, embed and commit one document that was loaded elsewhere.
@@ -314,8 +342,9 @@ class VectorIndex(EngineStore):
             query: A question or some words.
             *args: ``k``, ``mode`` and ``filter`` in this order.
             **kwargs: ``k``: how many hits. ``mode``: ``hybrid`` (both legs, see `fusion`),
-                ``dense`` (cosine) or ``words`` (BM25; needs no embedding model). ``filter``: a
-                condition on the metadata, see `filters`.
+                ``dense`` (cosine), ``words`` (BM25; needs no embedding model) or ``multihop`` (on
+                from what is found to what that names, see `hops`). ``filter``: a condition on the
+                metadata, see `filters`.
 
         Returns:
             At most ``k`` hits, best first.
@@ -347,7 +376,7 @@ class VectorIndex(EngineStore):
         mode: SearchMode = "hybrid",
         filter: Filter | None = None,  # noqa: A002 (LangChain's name for it)
     ) -> list[Hit]:
-        return [chunk.hit(f.score, f.dense, f.words) for f, chunk in self._found(query, k, mode, filter)]
+        return [chunk.hit(f) for f, chunk in self._found(query, k, mode, filter)]
 
 
 def _close_and_remove(engine: Engine, folder: tempfile.TemporaryDirectory[str]) -> None:

@@ -68,6 +68,12 @@ def match_expression(question: str) -> str | None:
     return " OR ".join(f'"{term}"*' if _is_single_cjk(term) else f'"{term}"' for term in terms.values())
 
 
+def phrase_expression(phrase: str) -> str | None:
+    """The FTS5 query that asks for these words one behind the other, or None when there is no word."""
+    words = _query_words(phrase)
+    return f'"{" ".join(words)}"' if words else None
+
+
 def _query_words(question: str) -> list[str]:
     kept = question.translate(_WORD_CHARACTERS)
     return (kept if kept.isascii() else _RUN.sub(lambda run: _pairs(run.group(), last=False), kept)).split()
