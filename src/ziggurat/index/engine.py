@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,6 +29,7 @@ from ziggurat.index.transaction import Transaction
 from ziggurat.index.words import match_expression
 
 _REMEMBERED_FILTERS = 16
+_REMEMBERED_PASTS = 2
 _Result = TypeVar("_Result")
 
 
@@ -49,6 +51,7 @@ class Engine:
         self._data_version = -1
         self._selections: dict[tuple[object, ...], Positions] = {}
         self._condensing = threading.Lock()
+        self._pinned_views: dict[Version, View] = {}
 
     @property
     def path(self) -> Path:
@@ -59,6 +62,8 @@ class Engine:
 
     def refresh(self, connection: sqlite3.Connection) -> View | None:
         """The view of the connection's generation; None while the index has no vectors yet."""
+        if self.store.is_pinned:
+            return self._view_of_the_past(connection)
         seen = int(connection.execute("PRAGMA data_version").fetchone()[0])
         if seen == self._data_version:
             return self._view
@@ -74,6 +79,28 @@ class Engine:
         # search looks again, because its transaction will see another generation.
         self._data_version = seen
         return self._view
+
+    def _view_of_the_past(self, connection: sqlite3.Connection) -> View | None:
+        """The view of a pinned connection; made once for each generation that is pinned."""
+        version = read_version(connection)
+        view = self._pinned_views.get(version)
+        if view is None and self.manifest.dimensions is not None:
+            view = self._view if self._view is not None and self._view.version == version else None
+            view = view or open_view(connection, self.path, self.manifest.dimensions)
+            while len(self._pinned_views) >= _REMEMBERED_PASTS:
+                self._pinned_views.pop(next(iter(self._pinned_views)), None)
+            self._pinned_views[version] = view
+        return view
+
+    @contextmanager
+    def pinned(self) -> Iterator[None]:
+        """Every search within the block sees the generation it began with."""
+        with self.store.reading() as connection:
+            self.refresh(connection)
+        with self.store.pinned():
+            with self.store.reading() as connection:
+                self.refresh(connection)
+            yield
 
     def show(self, view: View | None) -> None:
         """Search this view from now on."""
@@ -94,6 +121,8 @@ class Engine:
 
     def selection(self, connection: sqlite3.Connection, condition: Condition) -> Positions:
         """The rows a filter lets through at this generation; the last few filters are remembered."""
+        if self.store.is_pinned:
+            return reads.rows_matching(connection, condition)
         rows = self._selections.get(condition.key)
         if rows is None:
             rows = reads.rows_matching(connection, condition)
@@ -199,7 +228,7 @@ class Engine:
 
         A failure is remembered in `snapshot_problem` and harms nothing.
         """
-        with self._condensing:
+        with self._condensing, self.store.unpinned():
             try:
                 with self.store.reading() as connection:
                     view = self.refresh(connection)
@@ -214,7 +243,7 @@ class Engine:
         Raises:
             OSError: If the disk refuses.
         """
-        with self._condensing:
+        with self._condensing, self.store.unpinned():
             with self.store.reading() as connection:
                 self.manifest = read_manifest(connection, self.path)
                 if self.manifest.dimensions is None:
@@ -234,3 +263,4 @@ class Engine:
         """Close the store and let go of the vectors."""
         self.store.close()
         self._view = None
+        self._pinned_views.clear()

@@ -49,7 +49,7 @@ _NAMED_SHORT = 0.7
 _SECOND_HOP = 0.6
 _BEFORE, _BEHIND = 80, 30
 """Characters around a name in which words of the question are looked for."""
-_READ = 4000
+_READ = 8000
 """Characters of a passage that are read for names."""
 _OPENING = 400
 """The same of a passage that names the title of another: its opening says what it is about."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar, Protocol, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
@@ -56,6 +57,11 @@ class VectorIndexRetriever(VectorStoreRetriever):
             return None
         kind = "ziggurat.index.retriever.VectorIndexRetriever"
         return {"class": kind, "index": index, "search_type": self.search_type, "k": self.k, "search": asked}
+
+    def stage_pin(self) -> AbstractContextManager[None]:
+        """The index held at one generation for the length of a run."""
+        pin = getattr(self.vectorstore, "stage_pin", nullcontext)
+        return cast("AbstractContextManager[None]", pin())
 
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **kwargs: Any

@@ -15,7 +15,9 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ziggurat.errors import IndexCorrupt, IndexWriteError, InputError
@@ -60,6 +62,15 @@ class Manifest(NamedTuple):
     splitter: dict[str, Any]
     created: str
     words_version: int
+
+
+class _Pin(NamedTuple):
+    connection: sqlite3.Connection
+    lock: threading.RLock
+
+
+_PINS: ContextVar[Mapping[int, _Pin]] = ContextVar("ziggurat_index_pins", default=MappingProxyType({}))
+"""The pinned connections of this context, by the id of their store."""
 
 
 class Store:
@@ -117,7 +128,12 @@ class Store:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """One generation, seen whole, for as long as the block lasts."""
+        """One generation, seen whole, for as long as the block lasts; within `pinned` always the same one."""
+        pin = _PINS.get().get(id(self))
+        if pin is not None:
+            with pin.lock, translated(self.path):
+                yield pin.connection
+            return
         with self._read_lock, translated(self.path):
             self._check_open()
             if self._reader.in_transaction:  # a block within a block sees the same generation
@@ -128,6 +144,44 @@ class Store:
                 yield self._reader
             finally:
                 self._reader.execute("COMMIT")
+
+    @contextmanager
+    def pinned(self) -> Iterator[None]:
+        """All reading within the block, in its tasks and threads too, sees the generation it began with."""
+        pins = _PINS.get()
+        if id(self) in pins:
+            yield
+            return
+        with self._read_lock, translated(self.path):
+            self._check_open()
+            connection = open_reading(self.path)
+        try:
+            with translated(self.path):
+                connection.execute("BEGIN")
+                read_version(connection)  # a transaction sees what there is when it first reads
+            token = _PINS.set({**pins, id(self): _Pin(connection, threading.RLock())})
+            try:
+                yield
+            finally:
+                _PINS.reset(token)
+        finally:
+            connection.close()
+
+    @contextmanager
+    def unpinned(self) -> Iterator[None]:
+        """The newest generation is read again: who writes must see what is there."""
+        pins = _PINS.get()
+        token = _PINS.set({key: pin for key, pin in pins.items() if key != id(self)}) if id(self) in pins else None
+        try:
+            yield
+        finally:
+            if token is not None:
+                _PINS.reset(token)
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether this context reads a generation that was pinned."""
+        return id(self) in _PINS.get()
 
     @contextmanager
     def writing(self) -> Iterator[Transaction]:

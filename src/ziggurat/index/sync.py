@@ -46,6 +46,13 @@ def sync(
     Raises:
         InputError: If the source cannot be listed; what was committed before stays, nothing is removed.
     """
+    with engine.store.unpinned():
+        return _synced(engine, source, splitter=splitter, progress=progress, remove=remove, label=label)
+
+
+def _synced(
+    engine: Engine, source: Source, *, splitter: Splitter, progress: Progress, remove: bool, label: str
+) -> IngestReport:
     began = time.perf_counter()
     work = _Sync(engine, source, splitter)
     items: Iterable[Item] = source.items()

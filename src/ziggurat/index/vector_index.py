@@ -11,6 +11,7 @@ import os
 import tempfile
 import weakref
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -216,6 +217,16 @@ class VectorIndex(EngineStore):
             "generation": version.generation,
             "stamp": version.stamp.hex(),
         }
+
+    def pinned(self) -> AbstractContextManager[None]:
+        """A block within which every search sees the generation the block began with.
+
+        Commits by others go on and are not seen. A chain pins each index it reads for the length of a
+        run, through ``stage_pin``.
+        """
+        return self._engine.pinned()
+
+    stage_pin = pinned
 
     def __len__(self) -> int:
         with self._engine.store.reading() as connection:

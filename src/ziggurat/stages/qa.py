@@ -9,6 +9,7 @@ support a claim is `evidence`'s.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Self, cast
 
@@ -154,6 +155,11 @@ class RetrievalQA(StageRunnable[Answer]):
             passage_characters=self.passage_characters,
             max_tokens=self.max_tokens,
         )
+
+    def stage_pin(self) -> AbstractContextManager[Any]:
+        """What the retriever reads, held still for the length of a run."""
+        pin = getattr(self.retriever, "stage_pin", nullcontext)
+        return cast("AbstractContextManager[Any]", pin())
 
     @classmethod
     def from_chain_type(

@@ -11,6 +11,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
@@ -98,6 +99,15 @@ class Session:
             RunInProgress: If another process, or another task, runs it.
             ValueNotStorable: If an input, or what a stage declares to return, cannot be written down.
         """
+        pins = _pins(self._program)
+        if not pins:
+            return await self._executed()
+        with ExitStack() as held:
+            for pin in pins:
+                held.enter_context(pin())
+            return await self._executed()
+
+    async def _executed(self) -> dict[str, Any]:
         if self._settings.is_plain and self._reader is None:
             caller = Caller(self.run_id, None, self._surroundings)
             return await Run(self._program, self._slots, self._overrides, caller).execute()
@@ -289,6 +299,13 @@ def _and_inside(step: Step, program: Program, path: str) -> Iterator[tuple[str, 
 @_once_for_a_program
 def _steps(program: Program) -> list[tuple[Step, Program]]:
     return [(step, home) for _, step, home in every_step(program)]
+
+
+@_once_for_a_program
+def _pins(program: Program) -> list[Callable[[], AbstractContextManager[Any]]]:
+    """What holds still, for the length of a run, the things that stages read: their ``stage_pin``."""
+    found = (getattr(step.target, "stage_pin", None) for step, _ in _steps(program))
+    return [pin for pin in found if callable(pin)]
 
 
 class _Descriptions(Mapping[bytes, bytes]):

@@ -1,0 +1,111 @@
+"""An index read from end to end, and told whose vectors it holds: what moving knowledge needs.
+
+Plain functions over an open engine. Reading has a connection of its own, so that a long copy sees
+one generation whole and keeps no search waiting. Knows nothing of other stores.
+Invariant: what `records` yields can be given to ``add_vectors`` and comes back equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ziggurat.errors import EmbeddingMismatch, IndexCorrupt
+from ziggurat.index import reads
+from ziggurat.index.embedder import Embedder
+from ziggurat.index.engine import Engine
+from ziggurat.index.inputs import Vectors, check_k
+from ziggurat.index.schema import open_reading, translated
+from ziggurat.index.store import read_manifest
+
+
+class Records(NamedTuple):
+    """Some stored texts with all that belongs to them, in one order.
+
+    Attributes:
+        ids: Of the texts, all different.
+        texts: As they were stored.
+        metadatas: As LangChain documents carry them.
+        vectors: Shape (len(ids), dimensions).
+    """
+
+    ids: list[str]
+    texts: list[str]
+    metadatas: list[dict[str, Any]]
+    vectors: Vectors
+
+
+def records(engine: Engine, batch: int = 256) -> Iterator[Records]:
+    """Everything that is stored, in row order, all of one generation.
+
+    Args:
+        engine: An open index.
+        batch: How many at a time, at most.
+
+    Raises:
+        InputError: If ``batch`` is not positive.
+        IndexCorrupt: If a chunk lacks its vector or a vector has the wrong length.
+    """
+    return _records(engine, check_k(batch, "batch"))
+
+
+def _records(engine: Engine, batch: int) -> Iterator[Records]:
+    with translated(engine.path):
+        connection = open_reading(engine.path)
+        try:
+            connection.execute("BEGIN")
+            dimensions = read_manifest(connection, engine.path).dimensions or 0
+            last = 0
+            while True:
+                found = connection.execute(
+                    "SELECT chunks.row, vectors.vector FROM chunks LEFT JOIN vectors ON vectors.row = chunks.row "
+                    "WHERE chunks.row > ? ORDER BY chunks.row LIMIT ?",
+                    (last, batch),
+                ).fetchall()
+                if not found:
+                    return
+                last = found[-1][0]
+                chunks = reads.fetch(connection, [row for row, _ in found])
+                if any(vector is None or len(vector) != 4 * dimensions for _, vector in found):
+                    raise IndexCorrupt(
+                        "A chunk has no vector, or one of the wrong length.",
+                        where=str(engine.path),
+                        fix="repair() embeds the chunks of damaged vectors again",
+                    )
+                vectors = np.frombuffer(b"".join(vector for _, vector in found), dtype="<f4")
+                yield Records(
+                    [chunk.id for chunk in chunks],
+                    [chunk.text for chunk in chunks],
+                    [chunk.langchain_metadata() for chunk in chunks],
+                    vectors.reshape(len(found), dimensions).astype(np.float32, copy=False),
+                )
+        finally:
+            connection.close()
+
+
+def adopt(engine: Engine, fingerprint: str, spec: str | None) -> None:
+    """Write down which model made the vectors that were, or are about to be, given to an index.
+
+    Args:
+        engine: An open index.
+        fingerprint: Of the model.
+        spec: What opens the model, where that is known.
+
+    Raises:
+        EmbeddingMismatch: If the index holds another model's vectors.
+    """
+    with engine.store.writing() as transaction:
+        manifest = read_manifest(transaction.connection, engine.path)
+        if manifest.fingerprint == fingerprint:
+            return
+        if manifest.fingerprint is not None:
+            raise EmbeddingMismatch(
+                f"The index was built with {manifest.embedding_spec or manifest.fingerprint}, not with {spec or fingerprint}.",
+                where=str(engine.path),
+                fix="build a new index",
+            )
+        transaction.set_manifest(fingerprint=fingerprint, embedding_spec=spec)
+    engine.manifest = manifest._replace(fingerprint=fingerprint, embedding_spec=spec)
+    engine.embedder = Embedder(engine.embedder.opened, spec=spec, fingerprint=fingerprint, where=str(engine.path))
