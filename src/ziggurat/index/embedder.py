@@ -82,6 +82,11 @@ class Embedder:
             self._model = self._checked(given)
 
     @property
+    def spec(self) -> str | None:
+        """What opens the model: the spec that was given, or what the model says."""
+        return self._given if isinstance(self._given, str) else spec_of(self.model)
+
+    @property
     def opened(self) -> Embeddings | None:
         """The model if it was given or has been needed already."""
         return self._model
@@ -115,6 +120,15 @@ class Embedder:
                 fix=f"open it with {right} (fingerprint {self._expected}), or build a new index",
             )
         return model
+
+    def after(self, spec: str | None, fingerprint: str | None) -> Embedder:
+        """The model of an index that was embedded anew with another one.
+
+        Raises:
+            EmbeddingMismatch: If this model was given as an object, and is not that one.
+        """
+        given = None if isinstance(self._given, str) else self._given
+        return Embedder(given, spec=spec, fingerprint=fingerprint, where=self._where)
 
     def expect(self, fingerprint: str) -> None:
         """From now on only a model with this fingerprint will do."""

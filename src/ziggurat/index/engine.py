@@ -11,6 +11,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -29,8 +30,25 @@ from ziggurat.index.transaction import Transaction
 from ziggurat.index.words import match_expression
 
 _REMEMBERED_FILTERS = 16
-_REMEMBERED_PASTS = 2
 _Result = TypeVar("_Result")
+
+
+_BESIDE = "engine"
+
+
+@dataclass(slots=True)
+class _State:
+    """What belongs to one generation.
+
+    Attributes:
+        manifest: What the index says of itself.
+        embedder: The model of its vectors.
+        view: The vectors; None before the first, or before they were needed.
+    """
+
+    manifest: Manifest
+    embedder: Embedder
+    view: View | None = None
 
 
 class Engine:
@@ -44,14 +62,11 @@ class Engine:
 
     def __init__(self, store: Store, embedder: Embedder, manifest: Manifest) -> None:
         self.store = store
-        self.embedder = embedder
-        self.manifest = manifest
+        self._now = _State(manifest, embedder)
         self.snapshot_problem: str | None = None
-        self._view: View | None = None
         self._data_version = -1
         self._selections: dict[tuple[object, ...], Positions] = {}
         self._condensing = threading.Lock()
-        self._pinned_views: dict[Version, View] = {}
 
     @property
     def path(self) -> Path:
@@ -60,53 +75,88 @@ class Engine:
 
     # Reading
 
+    def _state(self) -> _State:
+        """What holds for this context: the newest state, or the pinned one."""
+        pin = self.store.pin
+        return self._now if pin is None else pin.get(_BESIDE, self._now)
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the index says of itself."""
+        return self._state().manifest
+
+    @property
+    def embedder(self) -> Embedder:
+        """The embedding model of its vectors."""
+        return self._state().embedder
+
+    def took(self, manifest: Manifest, embedder: Embedder | None = None) -> None:
+        """A commit has changed the manifest, or the model."""
+        self._now.manifest = manifest
+        self._now.embedder = embedder or self._now.embedder
+
     def refresh(self, connection: sqlite3.Connection) -> View | None:
-        """The view of the connection's generation; None while the index has no vectors yet."""
-        if self.store.is_pinned:
-            return self._view_of_the_past(connection)
+        """The view of the connection's generation; None while the index has no vectors yet.
+
+        Raises:
+            EmbeddingMismatch: If the index was embedded anew with another model, and the one it was
+                opened with was given as an object.
+        """
+        if self.store.pin is not None:
+            return self._state().view
         seen = int(connection.execute("PRAGMA data_version").fetchone()[0])
         if seen == self._data_version:
-            return self._view
-        if self.manifest.dimensions is None:
-            self.manifest = read_manifest(connection, self.path)
-        if self.manifest.dimensions is not None:
-            view = None if self._view is None else next_view(connection, self._view)
+            return self._now.view
+        before, self._now.manifest = self._now.manifest, read_manifest(connection, self.path)
+        if before.fingerprint not in (None, self._now.manifest.fingerprint):
+            self._now.embedder = self._now.embedder.after(
+                self._now.manifest.embedding_spec, self._now.manifest.fingerprint
+            )
+            self.show(None)
+        if self._now.manifest.dimensions is not None:
+            view = None if self._now.view is None else next_view(connection, self._now.view)
             if view is None:
-                view = open_view(connection, self.path, self.manifest.dimensions)
+                view = open_view(connection, self.path, self._now.manifest.dimensions)
             # Who cannot write a snapshot still wants fast searches.
             self.show(condensed(view) if self.store.read_only and view.wants_snapshot else view)
         # The number may already be of a later commit than this transaction sees; then the next
         # search looks again, because its transaction will see another generation.
         self._data_version = seen
-        return self._view
-
-    def _view_of_the_past(self, connection: sqlite3.Connection) -> View | None:
-        """The view of a pinned connection; made once for each generation that is pinned."""
-        version = read_version(connection)
-        view = self._pinned_views.get(version)
-        if view is None and self.manifest.dimensions is not None:
-            view = self._view if self._view is not None and self._view.version == version else None
-            view = view or open_view(connection, self.path, self.manifest.dimensions)
-            while len(self._pinned_views) >= _REMEMBERED_PASTS:
-                self._pinned_views.pop(next(iter(self._pinned_views)), None)
-            self._pinned_views[version] = view
-        return view
+        return self._now.view
 
     @contextmanager
     def pinned(self) -> Iterator[None]:
         """Every search within the block sees the generation it began with."""
-        with self.store.reading() as connection:
-            self.refresh(connection)
+        self.look()
         with self.store.pinned():
-            with self.store.reading() as connection:
-                self.refresh(connection)
+            pin = self.store.pin
+            if pin is not None and _BESIDE not in pin:
+                with self.store.reading() as connection:
+                    pin[_BESIDE] = self._state_at(connection)
             yield
+
+    def _state_at(self, connection: sqlite3.Connection) -> _State:
+        """The state at a pinned generation, which may be later than what was last searched."""
+        view, version = self._now.view, read_version(connection)
+        manifest = read_manifest(connection, self.path)
+        if (view is None or view.version != version) and manifest.dimensions is not None:
+            view = open_view(connection, self.path, manifest.dimensions)
+        same = self._now.manifest.fingerprint in (None, manifest.fingerprint)
+        embedder = self._now.embedder
+        return _State(
+            manifest, embedder if same else embedder.after(manifest.embedding_spec, manifest.fingerprint), view
+        )
 
     def show(self, view: View | None) -> None:
         """Search this view from now on."""
-        if view is not self._view:
-            self._view = view
+        if view is not self._now.view:
+            self._now.view = view
             self._selections.clear()
+
+    def look(self) -> None:
+        """Take notice of what others committed: rows, and perhaps another model."""
+        with self.store.reading() as connection:
+            self.refresh(connection)
 
     def is_empty(self) -> bool:
         """Whether there is nothing to find, so that no model need be asked."""
@@ -121,7 +171,7 @@ class Engine:
 
     def selection(self, connection: sqlite3.Connection, condition: Condition) -> Positions:
         """The rows a filter lets through at this generation; the last few filters are remembered."""
-        if self.store.is_pinned:
+        if self.store.pin is not None:
             return reads.rows_matching(connection, condition)
         rows = self._selections.get(condition.key)
         if rows is None:
@@ -196,6 +246,14 @@ class Engine:
 
     def _settle(self, transaction: Transaction, dimensions: int, *, embedded: bool) -> None:
         manifest = read_manifest(transaction.connection, self.path)
+        model = self.embedder.opened if embedded else None
+        fingerprint = None if model is None else fingerprint_of(model)
+        if fingerprint is not None and manifest.fingerprint not in (None, fingerprint):
+            raise EmbeddingMismatch(
+                f"The index was built with {manifest.embedding_spec or manifest.fingerprint}, not with {fingerprint}.",
+                where=str(self.path),
+                fix="open it again with that model",
+            )
         if manifest.dimensions not in (None, dimensions):
             raise InputError(
                 f"The vectors have {dimensions} dimensions and the index has {manifest.dimensions}.",
@@ -203,23 +261,14 @@ class Engine:
                 fix="embed with the model the index was built with",
             )
         settled = manifest._replace(dimensions=dimensions)
-        model = self.embedder.opened
-        if embedded and model is not None:
-            fingerprint = fingerprint_of(model)
-            if manifest.fingerprint not in (None, fingerprint):
-                raise EmbeddingMismatch(
-                    f"The index was built with {manifest.embedding_spec or manifest.fingerprint}, not with {fingerprint}.",
-                    where=str(self.path),
-                    fix="open it again with that model",
-                )
-            if manifest.fingerprint is None:
-                settled = settled._replace(
-                    fingerprint=fingerprint, embedding_spec=spec_of(model) or manifest.embedding_spec
-                )
-                self.embedder.expect(fingerprint)
+        if model is not None and fingerprint is not None and manifest.fingerprint is None:
+            settled = settled._replace(
+                fingerprint=fingerprint, embedding_spec=spec_of(model) or manifest.embedding_spec
+            )
+            self.embedder.expect(fingerprint)
         if settled != manifest:
             transaction.set_manifest(**settled._asdict())
-        self.manifest = settled
+        self.took(settled)
 
     # The snapshot
 
@@ -245,7 +294,7 @@ class Engine:
         """
         with self._condensing, self.store.unpinned():
             with self.store.reading() as connection:
-                self.manifest = read_manifest(connection, self.path)
+                self.took(read_manifest(connection, self.path))
                 if self.manifest.dimensions is None:
                     return
                 view = view_of_database(connection, self.manifest.dimensions)
@@ -262,5 +311,4 @@ class Engine:
     def close(self) -> None:
         """Close the store and let go of the vectors."""
         self.store.close()
-        self._view = None
-        self._pinned_views.clear()
+        self._now.view = None

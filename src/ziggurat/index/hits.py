@@ -210,6 +210,23 @@ class RepairReport:
 
 
 @dataclass(frozen=True, slots=True)
+class ReembedReport:
+    """What `VectorIndex.reembed` did.
+
+    Attributes:
+        before: The fingerprint of the model before; None if there were no vectors.
+        after: Of the model now.
+        embedded: How many chunks were embedded.
+        kept: How many had been embedded by a run before that did not end.
+    """
+
+    before: str | None
+    after: str
+    embedded: int
+    kept: int
+
+
+@dataclass(frozen=True, slots=True)
 class IndexStats:
     """An index in numbers.
 

@@ -100,6 +100,7 @@ class Ingest:
 
     def _vectors(self, chunks: list[Chunk]) -> tuple[Vectors, int]:
         """A vector for every chunk, and how many of them had to be made."""
+        self._engine.look()
         dimensions = self._engine.manifest.dimensions
         digests = [digest(chunk.text) for chunk in chunks]
         known: dict[bytes, bytes] = {}

@@ -10,6 +10,7 @@ Invariant: bad input is refused before a model is called or a byte is written.
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast, get_args
 
@@ -125,6 +126,7 @@ class EngineStore(VectorStore):
         checked = check_texts(texts if isinstance(texts, str) else list(texts))
         encoded = check_metadatas(metadatas, len(checked))
         named = check_ids(ids, len(checked))
+        self._engine.look()
         dimensions = self._engine.manifest.dimensions
         vectors = None if given is None else check_vectors(given, len(checked), dimensions)
         if not checked:
@@ -308,23 +310,25 @@ class EngineStore(VectorStore):
         if mode not in get_args(SearchMode):
             raise InputError(f"Unknown search mode {mode!r}.", fix=f"use {', '.join(get_args(SearchMode))}")
         engine = self._engine
-        vector = None
-        if mode != "words":
-            if engine.is_empty():
-                return []
+        if mode == "words":
+            with engine.store.reading() as connection:
+                return _fetched(connection, engine.words(connection, query, k, condition))
+        while not engine.is_empty():
+            embedder = engine.embedder
             # Outside the transaction: a model may take long, and nobody should wait for it.
-            vector = engine.embedder.query(query, engine.manifest.dimensions)
-        with engine.store.reading() as connection:
-            if vector is None:
-                found = engine.words(connection, query, k, condition)
-            elif mode == "dense":
-                found = engine.dense(connection, vector, k, condition)
-            elif mode == "multihop":
-                found = engine.multihop(connection, query, vector, k, condition)
-            else:
-                found = engine.hybrid(connection, query, vector, k, condition)
-            chunks = reads.fetch(connection, [one.row for one in found])
-        return list(zip(found, chunks, strict=True))
+            vector = embedder.query(query, engine.manifest.dimensions)
+            with engine.store.reading() as connection:
+                engine.refresh(connection)
+                if engine.embedder is not embedder:
+                    continue  # the index was embedded anew with another model meanwhile
+                if mode == "dense":
+                    found = engine.dense(connection, vector, k, condition)
+                elif mode == "multihop":
+                    found = engine.multihop(connection, query, vector, k, condition)
+                else:
+                    found = engine.hybrid(connection, query, vector, k, condition)
+                return _fetched(connection, found)
+        return []
 
     def _vector(self, embedding: ArrayLike) -> Vectors:
         row: Vectors = check_vectors(np.asarray(embedding)[None], 1, self._engine.manifest.dimensions)[0]
@@ -346,6 +350,10 @@ def refuse_unknown(kwargs: Mapping[str, Any]) -> None:
 
 def _condition(given: Filter | None) -> Condition | None:
     return None if given is None or given == {} else compile_filter(given)
+
+
+def _fetched(connection: sqlite3.Connection, found: list[Fused]) -> list[tuple[Fused, StoredChunk]]:
+    return list(zip(found, reads.fetch(connection, [one.row for one in found]), strict=True))
 
 
 def _document(chunk: StoredChunk, found: Fused | None = None) -> Document:

@@ -107,5 +107,7 @@ def adopt(engine: Engine, fingerprint: str, spec: str | None) -> None:
                 fix="build a new index",
             )
         transaction.set_manifest(fingerprint=fingerprint, embedding_spec=spec)
-    engine.manifest = manifest._replace(fingerprint=fingerprint, embedding_spec=spec)
-    engine.embedder = Embedder(engine.embedder.opened, spec=spec, fingerprint=fingerprint, where=str(engine.path))
+    engine.took(
+        manifest._replace(fingerprint=fingerprint, embedding_spec=spec),
+        Embedder(engine.embedder.opened, spec=spec, fingerprint=fingerprint, where=str(engine.path)),
+    )

@@ -38,6 +38,7 @@ WORDS_TABLE = f"""CREATE VIRTUAL TABLE words USING fts5 (terms, content='', toke
 # show. commits gives each generation a random stamp, by which a snapshot of a lost future (its WAL
 # was deleted, then other commits followed) is told from one of this past.
 # words is contentless: its terms are computed from chunks.text, and computed again to delete them;
+# next_vectors fills up while an index is embedded anew.
 # terms tells in how many chunks a term stands. names holds what a document can be called, see
 # `names`, under the row of its first chunk. sources and items remember what was read from where.
 TABLES = f"""
@@ -71,6 +72,7 @@ CREATE TABLE chunks (
 CREATE INDEX chunks_digest ON chunks (digest) WHERE doc IS NOT NULL;
 CREATE INDEX chunks_doc ON chunks (doc) WHERE doc IS NOT NULL;
 CREATE TABLE vectors (row INTEGER PRIMARY KEY, vector BLOB NOT NULL);
+CREATE TABLE next_vectors (row INTEGER PRIMARY KEY, vector BLOB NOT NULL);
 CREATE TABLE removed (row INTEGER PRIMARY KEY, generation INTEGER NOT NULL);
 CREATE TABLE commits (generation INTEGER PRIMARY KEY, stamp BLOB NOT NULL);
 CREATE TABLE names (name TEXT NOT NULL, kind INTEGER NOT NULL, row INTEGER NOT NULL, PRIMARY KEY (name, kind, row)) WITHOUT ROWID;

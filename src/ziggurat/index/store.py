@@ -54,6 +54,7 @@ class Manifest(NamedTuple):
         splitter: How documents are split, as the splitter describes itself.
         created: When, ISO 8601, UTC.
         words_version: Of the terms in the words table.
+        next_embedding: The spec and fingerprint of the model whose vectors are being made, see `reembed`.
     """
 
     embedding_spec: str | None
@@ -62,11 +63,13 @@ class Manifest(NamedTuple):
     splitter: dict[str, Any]
     created: str
     words_version: int
+    next_embedding: dict[str, Any] | None = None
 
 
 class _Pin(NamedTuple):
     connection: sqlite3.Connection
     lock: threading.RLock
+    beside: dict[str, Any]
 
 
 _PINS: ContextVar[Mapping[int, _Pin]] = ContextVar("ziggurat_index_pins", default=MappingProxyType({}))
@@ -159,7 +162,7 @@ class Store:
             with translated(self.path):
                 connection.execute("BEGIN")
                 read_version(connection)  # a transaction sees what there is when it first reads
-            token = _PINS.set({**pins, id(self): _Pin(connection, threading.RLock())})
+            token = _PINS.set({**pins, id(self): _Pin(connection, threading.RLock(), {})})
             try:
                 yield
             finally:
@@ -179,9 +182,10 @@ class Store:
                 _PINS.reset(token)
 
     @property
-    def is_pinned(self) -> bool:
-        """Whether this context reads a generation that was pinned."""
-        return id(self) in _PINS.get()
+    def pin(self) -> dict[str, Any] | None:
+        """What others keep beside the pinned generation of this context; None where none is pinned."""
+        found = _PINS.get().get(id(self))
+        return None if found is None else found.beside
 
     @contextmanager
     def writing(self) -> Iterator[Transaction]:

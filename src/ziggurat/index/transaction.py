@@ -202,7 +202,7 @@ class Transaction:
         self.changed = True
         self._db.execute("INSERT INTO removed SELECT row, ? FROM chunks", (self.generation,))
         self._db.execute("INSERT INTO words (words) VALUES ('delete-all')")
-        for table in ("vectors", "names", "chunks", "documents", "items", "sources"):
+        for table in ("vectors", "next_vectors", "names", "chunks", "documents", "items", "sources"):
             self._db.execute(f"DELETE FROM {table}")  # noqa: S608 (names of our own tables)
 
     def _remove(self, found: Sequence[tuple[int, str, int | None]]) -> None:
@@ -215,6 +215,7 @@ class Transaction:
             [(row, index_terms(text)) for row, text, _ in found],
         )
         self._db.executemany("DELETE FROM vectors WHERE row = ?", rows)
+        self._db.executemany("DELETE FROM next_vectors WHERE row = ?", rows)
         self._db.executemany("DELETE FROM names WHERE row = ?", rows)
         self._db.executemany("DELETE FROM chunks WHERE row = ?", rows)
         self._db.executemany("INSERT INTO removed VALUES (?, ?)", [(row, self.generation) for row, _, _ in found])
@@ -236,6 +237,13 @@ class Transaction:
             "INSERT OR REPLACE INTO vectors VALUES (?, ?)",
             ((row, vector.data) for row, vector in zip(rows, vectors, strict=True)),
         )
+
+    def exchange_vectors(self) -> None:
+        """Let the vectors of the next model be the vectors; every chunk has one."""
+        self.changed = True
+        self._db.execute("DROP TABLE vectors")
+        self._db.execute("ALTER TABLE next_vectors RENAME TO vectors")
+        self._db.execute("CREATE TABLE next_vectors (row INTEGER PRIMARY KEY, vector BLOB NOT NULL)")
 
     def forget_before(self, generation: int) -> None:
         """Drop the history that only older snapshots need."""

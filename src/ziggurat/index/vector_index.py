@@ -10,7 +10,7 @@ import asyncio
 import os
 import tempfile
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,12 +21,13 @@ from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 
 from ziggurat.errors import InputError
-from ziggurat.index import health, ingest, reads, sync
+from ziggurat.index import health, ingest, reads, records, reembed, sync
 from ziggurat.index.embedder import Embedder, fingerprint_of, spec_of
 from ziggurat.index.engine import Engine
 from ziggurat.index.filters import Filter
-from ziggurat.index.hits import HealthReport, Hit, IndexStats, IngestReport, RepairReport, SearchMode
+from ziggurat.index.hits import HealthReport, Hit, IndexStats, IngestReport, ReembedReport, RepairReport, SearchMode
 from ziggurat.index.langchain_store import EngineStore, refuse_unknown
+from ziggurat.index.records import Records
 from ziggurat.index.schema import is_index
 from ziggurat.index.splitting import Splitter, open_splitter
 from ziggurat.index.store import Manifest, Store, read_manifest, read_version
@@ -255,6 +256,31 @@ class VectorIndex(EngineStore):
     def repair(self) -> RepairReport:
         """Rebuild what can be rebuilt from the stored texts, then verify."""
         return health.repair(self._engine)
+
+    def reembed(self, embedding: Embeddings | str, *, progress: Progress | None = None) -> ReembedReport:
+        """Embed every chunk with another model; until that is done the present one goes on serving.
+
+        May take long: run it in a thread or process of its own. One that is killed goes on where it
+        was when it is called again with the same model. Handles of other processes change over with
+        their next search, unless they were opened with a model object.
+
+        Args:
+            embedding: The new model, or its spec.
+            progress: Where progress is shown.
+
+        Raises:
+            InputError: If another process embeds the index with a third model.
+        """
+        embedder = Embedder(embedding, spec=None, fingerprint=None, where=str(self.path))
+        return reembed.reembed(self._engine, embedder, progress=progress or default_progress())
+
+    def records(self, batch: int = 256) -> Iterator[Records]:
+        """Everything that is stored, with vectors, in the order it was stored; all of one generation.
+
+        Args:
+            batch: How many at a time, at most.
+        """
+        return records.records(self._engine, batch)
 
     # Filling
 
