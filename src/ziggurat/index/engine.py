@@ -21,7 +21,7 @@ from ziggurat.index.dense import View, condensed, next_view, open_view, snapshot
 from ziggurat.index.embedder import Embedder, fingerprint_of, spec_of
 from ziggurat.index.filters import Condition
 from ziggurat.index.fusion import DEPTH, Fused, fuse
-from ziggurat.index.hits import Leg
+from ziggurat.index.hits import Leg, SearchMode
 from ziggurat.index.hops import BASE_DEPTH, Walk
 from ziggurat.index.inputs import Vectors
 from ziggurat.index.searcher import Positions
@@ -180,6 +180,23 @@ class Engine:
                 self._selections.pop(next(iter(self._selections)))
             self._selections[condition.key] = rows
         return rows
+
+    def ranking(
+        self,
+        connection: sqlite3.Connection,
+        question: str,
+        query: Vectors | None,
+        k: int,
+        mode: SearchMode,
+        condition: Condition | None,
+    ) -> list[Fused]:
+        """The ``k`` best rows by a mode of search; only ``words`` can do without the question's vector."""
+        if query is None or mode == "words":
+            return self.words(connection, question, k, condition)
+        if mode == "dense":
+            return self.dense(connection, query, k, condition)
+        search = self.multihop if mode == "multihop" else self.hybrid
+        return search(connection, question, query, k, condition)
 
     def dense(self, connection: sqlite3.Connection, query: Vectors, k: int, condition: Condition | None) -> list[Fused]:
         """The ``k`` nearest rows by cosine."""

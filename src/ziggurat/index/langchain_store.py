@@ -10,7 +10,6 @@ Invariant: bad input is refused before a model is called or a byte is written.
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast, get_args
 
@@ -36,6 +35,7 @@ from ziggurat.index.inputs import (
     check_texts,
     check_vectors,
 )
+from ziggurat.index.parents import SEARCHED, Found, check_parent, widened
 from ziggurat.index.reads import StoredChunk
 from ziggurat.index.retriever import VectorIndexRetriever
 from ziggurat.index.transaction import Transaction, bare_chunk
@@ -282,9 +282,10 @@ class EngineStore(VectorStore):
         k: int = 4,
         mode: SearchMode = "hybrid",
         filter: Filter | None = None,  # noqa: A002 (LangChain's name for it)
+        parent: int | None = None,
     ) -> list[Document]:
         """What `VectorIndex.search` finds, as LangChain documents."""
-        return [_document(chunk, found) for found, chunk in self._found(query, k, mode, filter)]
+        return [_document(chunk, found) for found, chunk in self._found(query, k, mode, filter, parent)]
 
     async def asearch_documents(
         self,
@@ -292,9 +293,10 @@ class EngineStore(VectorStore):
         k: int = 4,
         mode: SearchMode = "hybrid",
         filter: Filter | None = None,  # noqa: A002 (LangChain's name for it)
+        parent: int | None = None,
     ) -> list[Document]:
         """The same in a worker thread."""
-        return await asyncio.to_thread(self.search_documents, query, k, mode, filter)
+        return await asyncio.to_thread(self.search_documents, query, k, mode, filter, parent)
 
     def as_retriever(self, **kwargs: Any) -> VectorIndexRetriever:
         """A LangChain retriever over this index; hybrid unless ``search_type`` says otherwise."""
@@ -302,32 +304,27 @@ class EngineStore(VectorStore):
         return VectorIndexRetriever(vectorstore=self, tags=tags, **kwargs)
 
     def _found(
-        self, query: str, k: int, mode: SearchMode, given_filter: Filter | None
-    ) -> list[tuple[Fused, StoredChunk]]:
+        self, query: str, k: int, mode: SearchMode, given_filter: Filter | None, parent: int | None = None
+    ) -> list[Found]:
         check_query(query)
         check_k(k)
         condition = _condition(given_filter)
         if mode not in get_args(SearchMode):
             raise InputError(f"Unknown search mode {mode!r}.", fix=f"use {', '.join(get_args(SearchMode))}")
+        size = None if parent is None else check_parent(parent)
+        depth = k if size is None else SEARCHED * k
         engine = self._engine
-        if mode == "words":
-            with engine.store.reading() as connection:
-                return _fetched(connection, engine.words(connection, query, k, condition))
-        while not engine.is_empty():
+        while mode == "words" or not engine.is_empty():
             embedder = engine.embedder
             # Outside the transaction: a model may take long, and nobody should wait for it.
-            vector = embedder.query(query, engine.manifest.dimensions)
+            vector = None if mode == "words" else embedder.query(query, engine.manifest.dimensions)
             with engine.store.reading() as connection:
                 engine.refresh(connection)
                 if engine.embedder is not embedder:
                     continue  # the index was embedded anew with another model meanwhile
-                if mode == "dense":
-                    found = engine.dense(connection, vector, k, condition)
-                elif mode == "multihop":
-                    found = engine.multihop(connection, query, vector, k, condition)
-                else:
-                    found = engine.hybrid(connection, query, vector, k, condition)
-                return _fetched(connection, found)
+                ranking = engine.ranking(connection, query, vector, depth, mode, condition)
+                found = list(zip(ranking, reads.fetch(connection, [one.row for one in ranking]), strict=True))
+                return found if size is None else widened(connection, found, size, k)
         return []
 
     def _vector(self, embedding: ArrayLike) -> Vectors:
@@ -350,10 +347,6 @@ def refuse_unknown(kwargs: Mapping[str, Any]) -> None:
 
 def _condition(given: Filter | None) -> Condition | None:
     return None if given is None or given == {} else compile_filter(given)
-
-
-def _fetched(connection: sqlite3.Connection, found: list[Fused]) -> list[tuple[Fused, StoredChunk]]:
-    return list(zip(found, reads.fetch(connection, [one.row for one in found]), strict=True))
 
 
 def _document(chunk: StoredChunk, found: Fused | None = None) -> Document:

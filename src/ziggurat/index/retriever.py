@@ -37,7 +37,8 @@ class VectorIndexRetriever(VectorStoreRetriever):
         search_type: ``hybrid`` (the default), ``words``, ``multihop``, or one of LangChain's: ``similarity``,
             ``mmr``, ``similarity_score_threshold``.
         k: How many documents; ``search_kwargs["k"]`` and ``invoke(..., k=)`` come first.
-        search_kwargs: ``filter``, and what LangChain's search types take.
+        search_kwargs: ``filter``; ``parent`` for our own search types: widen each hit to the part of its
+            document it stands in, of at most so many characters; and what LangChain's search types take.
     """
 
     search_type: str = "hybrid"

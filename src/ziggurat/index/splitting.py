@@ -24,7 +24,7 @@ from ziggurat.loaders.document import Kind
 
 SIZE = 1000
 OVERLAP = 120
-_SMALLEST_SIZE = 40
+SMALLEST_SIZE = 40
 
 _WIDE = re.compile("[\u1100-\u11ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uff60\U00020000-\U0003ffff]")
 _SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s)\s*|[。！？；｡]+[”』」）]*\s*|\n\s*")
@@ -74,8 +74,8 @@ class StructureSplitter:
     overlap: int = OVERLAP
 
     def __post_init__(self) -> None:
-        if self.size < _SMALLEST_SIZE:
-            raise InputError(f"A chunk size of {self.size} is too small.", fix=f"use {_SMALLEST_SIZE} or more")
+        if self.size < SMALLEST_SIZE:
+            raise InputError(f"A chunk size of {self.size} is too small.", fix=f"use {SMALLEST_SIZE} or more")
         if not 0 <= self.overlap <= self.size // 2:
             raise InputError(
                 f"An overlap of {self.overlap} does not fit chunks of {self.size}.", fix="use at most half"

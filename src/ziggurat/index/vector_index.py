@@ -363,7 +363,12 @@ class VectorIndex(EngineStore):
 
     @overload
     def search(
-        self, query: str, k: int = 4, mode: SearchMode = "hybrid", filter: Filter | None = None
+        self,
+        query: str,
+        k: int = 4,
+        mode: SearchMode = "hybrid",
+        filter: Filter | None = None,
+        parent: int | None = None,
     ) -> list[Hit]: ...
 
     @overload
@@ -377,7 +382,7 @@ class VectorIndex(EngineStore):
 
         Args:
             query: A question or some words.
-            *args: ``k``, ``mode`` and ``filter`` in this order.
+            *args: ``k``, ``mode``, ``filter`` and ``parent`` in this order.
             **kwargs: ``k``: how many hits. ``mode``: ``hybrid`` (both legs, see `fusion`),
                 ``dense`` (cosine), ``words`` (BM25; needs no embedding model) or ``multihop`` (on
                 from what is found to what that names, see `hops`). ``filter``: a condition on the
@@ -396,7 +401,12 @@ class VectorIndex(EngineStore):
 
     @overload
     async def asearch(
-        self, query: str, k: int = 4, mode: SearchMode = "hybrid", filter: Filter | None = None
+        self,
+        query: str,
+        k: int = 4,
+        mode: SearchMode = "hybrid",
+        filter: Filter | None = None,
+        parent: int | None = None,
     ) -> list[Hit]: ...
 
     @overload
@@ -412,8 +422,9 @@ class VectorIndex(EngineStore):
         k: int = 4,
         mode: SearchMode = "hybrid",
         filter: Filter | None = None,  # noqa: A002 (LangChain's name for it)
+        parent: int | None = None,
     ) -> list[Hit]:
-        return [chunk.hit(f) for f, chunk in self._found(query, k, mode, filter)]
+        return [chunk.hit(f) for f, chunk in self._found(query, k, mode, filter, parent)]
 
 
 def _close_and_remove(engine: Engine, folder: tempfile.TemporaryDirectory[str]) -> None:

@@ -3,6 +3,7 @@
 import os
 import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from langchain_core.document_loaders import BaseLoader
@@ -77,7 +78,7 @@ class Shelf:
 
 def test_what_is_new_changed_and_gone_is_told_and_done(index, folder):
     first = index.sync(folder)
-    assert [os.path.basename(one) for one in first.added] == ["a.md", "b.md", "c.md"]
+    assert [Path(one).name for one in first.added] == ["a.md", "b.md", "c.md"]
     write(folder / "b.md", "# b\n\nAnother text.")
     (folder / "c.md").unlink()
     (folder / "d.md").write_text("# d\n\nNew.")
