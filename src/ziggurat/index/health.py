@@ -17,6 +17,7 @@ import numpy as np
 from ziggurat.errors import IndexFault
 from ziggurat.index import reads, snapshot
 from ziggurat.index.dense import open_view
+from ziggurat.index.drift import sources
 from ziggurat.index.embedder import batched
 from ziggurat.index.engine import Engine
 from ziggurat.index.hits import Check, HealthReport, IndexStats, RepairReport
@@ -51,6 +52,8 @@ def stats(engine: Engine) -> IndexStats:
             tail_rows=0 if view is None else len(view.tail_rows),
             disk_bytes=engine.store.disk_bytes(),
             snapshot_problem=engine.snapshot_problem,
+            sources=sources(engine),
+            next_embedding=(manifest.next_embedding or {}).get("fingerprint"),
         )
 
 

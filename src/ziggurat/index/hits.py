@@ -162,6 +162,67 @@ class IngestReport:
         return f"{', '.join(told)}; {self.embedded} of {self.chunks} chunks embedded in {self.seconds:.1f} s"
 
 
+@dataclass(slots=True)
+class Drift:
+    """How a source differs from what an index has of it: what a sync would do.
+
+    Attributes:
+        source: The source's name.
+        added: Keys of items the index has nothing of.
+        changed: Keys of items that say something else now.
+        removed: Keys of items that are gone.
+        unchanged: How many items are as the index has them.
+        unreadable: Items that cannot be read.
+    """
+
+    source: str
+    added: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    unchanged: int = 0
+    unreadable: list[LeftOut] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.changed or self.removed)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How two indexes differ, by the ids and texts of their documents.
+
+    Attributes:
+        only_here: Ids that only the first has.
+        only_there: Ids that only the second has.
+        different: Ids of which both have another text.
+        same: How many are the same in both.
+    """
+
+    only_here: tuple[str, ...]
+    only_there: tuple[str, ...]
+    different: tuple[str, ...]
+    same: int
+
+    def __bool__(self) -> bool:
+        return bool(self.only_here or self.only_there or self.different)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStats:
+    """What an index remembers of a source.
+
+    Attributes:
+        name: Of the source.
+        items: How many items it had when it was last read.
+        documents: How many documents the index has of them.
+        problems: Items that could not be read, and why.
+    """
+
+    name: str
+    items: int
+    documents: int
+    problems: tuple[LeftOut, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """One thing `VectorIndex.verify` looked at."""
@@ -242,6 +303,8 @@ class IndexStats:
         tail_rows: Vectors committed since, searched from memory.
         disk_bytes: Everything in the directory.
         snapshot_problem: Why the last snapshot could not be written, or None.
+        sources: What it was filled from.
+        next_embedding: The model it is being embedded anew with, or None.
     """
 
     path: Path
@@ -255,3 +318,5 @@ class IndexStats:
     tail_rows: int
     disk_bytes: int
     snapshot_problem: str | None
+    sources: tuple[SourceStats, ...] = ()
+    next_embedding: str | None = None

@@ -7,7 +7,7 @@ Invariant: what `records` yields can be given to ``add_vectors`` and comes back 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +19,8 @@ from ziggurat.index.engine import Engine
 from ziggurat.index.inputs import Vectors, check_k
 from ziggurat.index.schema import open_reading, translated
 from ziggurat.index.store import read_manifest
+
+_AT_ONCE = 500
 
 
 class Records(NamedTuple):
@@ -68,21 +70,50 @@ def _records(engine: Engine, batch: int) -> Iterator[Records]:
                     return
                 last = found[-1][0]
                 chunks = reads.fetch(connection, [row for row, _ in found])
-                if any(vector is None or len(vector) != 4 * dimensions for _, vector in found):
-                    raise IndexCorrupt(
-                        "A chunk has no vector, or one of the wrong length.",
-                        where=str(engine.path),
-                        fix="repair() embeds the chunks of damaged vectors again",
-                    )
-                vectors = np.frombuffer(b"".join(vector for _, vector in found), dtype="<f4")
-                yield Records(
-                    [chunk.id for chunk in chunks],
-                    [chunk.text for chunk in chunks],
-                    [chunk.langchain_metadata() for chunk in chunks],
-                    vectors.reshape(len(found), dimensions).astype(np.float32, copy=False),
-                )
+                yield _records_of(chunks, [vector for _, vector in found], dimensions, engine)
         finally:
             connection.close()
+
+
+def fetch(engine: Engine, ids: Sequence[str]) -> Records:
+    """Those of the ids that are there, in the order asked for, each once.
+
+    Args:
+        engine: An open index.
+        ids: Of chunks.
+
+    Raises:
+        IndexCorrupt: If a chunk lacks its vector or a vector has the wrong length.
+    """
+    with engine.store.reading() as connection:
+        dimensions = read_manifest(connection, engine.path).dimensions or 0
+        chunks = reads.fetch_by_ids(connection, ids)
+        vectors: dict[int, bytes | None] = {}
+        for at in range(0, len(chunks), _AT_ONCE):
+            rows = [chunk.row for chunk in chunks[at : at + _AT_ONCE]]
+            marks = ",".join("?" * len(rows))
+            vectors.update(
+                connection.execute(f"SELECT row, vector FROM vectors WHERE row IN ({marks})", rows).fetchall()
+            )  # noqa: S608 (only question marks)
+    return _records_of(chunks, [vectors.get(chunk.row) for chunk in chunks], dimensions, engine)
+
+
+def _records_of(
+    chunks: Sequence[reads.StoredChunk], vectors: Sequence[bytes | None], dimensions: int, engine: Engine
+) -> Records:
+    whole = [vector for vector in vectors if vector is not None and len(vector) == 4 * dimensions]
+    if len(whole) != len(chunks):
+        raise IndexCorrupt(
+            "A chunk has no vector, or one of the wrong length.",
+            where=str(engine.path),
+            fix="repair() embeds the chunks of damaged vectors again",
+        )
+    return Records(
+        [chunk.id for chunk in chunks],
+        [chunk.text for chunk in chunks],
+        [chunk.langchain_metadata() for chunk in chunks],
+        np.frombuffer(b"".join(whole), dtype="<f4").reshape(len(chunks), dimensions).astype(np.float32, copy=False),
+    )
 
 
 def adopt(engine: Engine, fingerprint: str, spec: str | None) -> None:

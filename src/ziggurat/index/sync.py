@@ -97,7 +97,7 @@ class _Sync:
         row = ItemRow(self._source, item.key, item.stamp, None)
         try:
             documents = list(item.read())
-            digest = _digest(documents)
+            digest = digest_of(documents)
             if before is not None and before.digest == digest and before.documents:
                 self.report.unchanged += 1
                 if (before.stamp, before.problem) != (item.stamp, None):
@@ -156,7 +156,7 @@ class _Sync:
             self._engine.commit(write, None, embedded=False)
 
 
-def _digest(documents: Iterable[SourceDocument]) -> bytes:
+def digest_of(documents: Iterable[SourceDocument]) -> bytes:
     """A hash of everything that was read of an item."""
     whole = hashlib.blake2b(digest_size=DIGEST_BYTES)
     for one in documents:

@@ -21,19 +21,18 @@ from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 
 from ziggurat.errors import InputError
-from ziggurat.index import health, ingest, reads, records, reembed, sync
+from ziggurat.index import drift, health, reads, records
 from ziggurat.index.embedder import Embedder, fingerprint_of, spec_of
 from ziggurat.index.engine import Engine
+from ziggurat.index.filling import FilledStore
 from ziggurat.index.filters import Filter
-from ziggurat.index.hits import HealthReport, Hit, IndexStats, IngestReport, ReembedReport, RepairReport, SearchMode
-from ziggurat.index.langchain_store import EngineStore, refuse_unknown
+from ziggurat.index.hits import Difference, Drift, HealthReport, Hit, IndexStats, RepairReport, SearchMode
+from ziggurat.index.langchain_store import refuse_unknown
 from ziggurat.index.records import Records
 from ziggurat.index.schema import is_index
-from ziggurat.index.splitting import Splitter, open_splitter
+from ziggurat.index.splitting import open_splitter
 from ziggurat.index.store import Manifest, Store, read_manifest, read_version
 from ziggurat.index.words import VERSION as WORDS_VERSION
-from ziggurat.loaders.document import SourceDocument
-from ziggurat.loaders.parsers import PARSERS, Parser
 from ziggurat.loaders.source import open_source
 from ziggurat.progress import Progress, default_progress
 from ziggurat.specs import DEFAULTS
@@ -41,7 +40,7 @@ from ziggurat.specs import DEFAULTS
 PathLike = str | os.PathLike[str]
 
 
-class VectorIndex(EngineStore):
+class VectorIndex(FilledStore):
     """Documents, chunks, vectors and words in one directory, searched together.
 
     Open one with `create`, `open`, `open_or_create` or `from_texts`. Many processes may read while
@@ -54,8 +53,7 @@ class VectorIndex(EngineStore):
     """
 
     def __init__(self, engine: Engine, splitter: object | None) -> None:
-        super().__init__(engine)
-        self._given_splitter = splitter
+        super().__init__(engine, splitter)
         self._close: Callable[[], object] = weakref.finalize(self, engine.close)
 
     def _take(self, folder: tempfile.TemporaryDirectory[str]) -> None:
@@ -257,22 +255,22 @@ class VectorIndex(EngineStore):
         """Rebuild what can be rebuilt from the stored texts, then verify."""
         return health.repair(self._engine)
 
-    def reembed(self, embedding: Embeddings | str, *, progress: Progress | None = None) -> ReembedReport:
-        """Embed every chunk with another model; until that is done the present one goes on serving.
-
-        May take long: run it in a thread or process of its own. One that is killed goes on where it
-        was when it is called again with the same model. Handles of other processes change over with
-        their next search, unless they were opened with a model object.
+    def drift(self, source: Any, *, thorough: bool = False, progress: Progress | None = None, **options: Any) -> Drift:
+        """What `sync` would do with a source; nothing is changed.
 
         Args:
-            embedding: The new model, or its spec.
+            source: As for `sync`.
+            thorough: Read every item, also one whose size and time are what they were.
             progress: Where progress is shown.
-
-        Raises:
-            InputError: If another process embeds the index with a third model.
+            **options: As for `sync`.
         """
-        embedder = Embedder(embedding, spec=None, fingerprint=None, where=str(self.path))
-        return reembed.reembed(self._engine, embedder, progress=progress or default_progress())
+        return drift.drift(
+            self._engine, open_source(source, **options), thorough=thorough, progress=progress or default_progress()
+        )
+
+    def compare(self, other: VectorIndex) -> Difference:
+        """Which documents two indexes share, and which only one of them has."""
+        return drift.compare(self._engine, other._engine)
 
     def records(self, batch: int = 256) -> Iterator[Records]:
         """Everything that is stored, with vectors, in the order it was stored; all of one generation.
@@ -281,83 +279,6 @@ class VectorIndex(EngineStore):
             batch: How many at a time, at most.
         """
         return records.records(self._engine, batch)
-
-    # Filling
-
-    def sync(self, source: Any, *, progress: Progress | None = None, **options: Any) -> IngestReport:
-        """Make the index hold what a source holds: add what is new, replace what changed, remove what left.
-
-        What has not changed is neither read nor embedded. A sync may be killed and run again, and two
-        may run at once.
-
-        Args:
-            source: A folder or file, a web address, a bucket, a LangChain loader, or several of these
-                in a list; see `ziggurat.loaders.open_source`.
-            progress: Where progress is shown; by default a bar when a person watches.
-            **options: For the kind of source, such as ``include`` of a folder.
-
-        Returns:
-            What was added, changed and removed, and each item left out with its reason.
-
-        Raises:
-            InputError: If there is no such source; nothing was changed then.
-        """
-        return self._read(source, options, progress, remove=True, label="Syncing")
-
-    def add(self, source: Any, *, progress: Progress | None = None, **options: Any) -> IngestReport:
-        """The same, but what left the source stays in the index."""
-        return self._read(source, options, progress, remove=False, label="Indexing")
-
-    def add_files(
-        self, paths: Any, *, progress: Progress | None = None, parsers: Mapping[str, Parser] = PARSERS
-    ) -> IngestReport:
-        """`add` for files and folders.
-
-        A document is wholly in the index or wholly out of it, also when the process is killed.
-
-        Args:
-            paths: Files, folders, or both; folders are walked in sorted order.
-            progress: Where progress is shown.
-            parsers: Which suffix is read by what.
-
-        Raises:
-            InputError: If a path does not exist; nothing was indexed then.
-        """
-        return self._read(paths, {"parsers": parsers}, progress, remove=False, label="Indexing")
-
-    async def aadd(self, source: Any, *, progress: Progress | None = None, **options: Any) -> IngestReport:
-        """`add` in a worker thread."""
-        return await asyncio.to_thread(self.add, source, progress=progress, **options)
-
-    async def aadd_files(
-        self, paths: Any, *, progress: Progress | None = None, parsers: Mapping[str, Parser] = PARSERS
-    ) -> IngestReport:
-        """`add_files` in a worker thread."""
-        return await asyncio.to_thread(self.add_files, paths, progress=progress, parsers=parsers)
-
-    def _read(
-        self, source: Any, options: Mapping[str, Any], progress: Progress | None, *, remove: bool, label: str
-    ) -> IngestReport:
-        opened = open_source(source, **options)
-        return sync.sync(
-            self._engine,
-            opened,
-            splitter=self._splitter(),
-            progress=progress or default_progress(),
-            remove=remove,
-            label=label,
-        )
-
-    def add_source(self, document: SourceDocument) -> IngestReport:
-        """Split, embed and commit one document that was loaded elsewhere.
-
-        Raises:
-            UnreadableDocument: If there is no text in it.
-        """
-        return ingest.add_document(self._engine, document, splitter=self._splitter())
-
-    def _splitter(self) -> Splitter:
-        return open_splitter(self._given_splitter, self._engine.manifest.splitter)
 
     # Searching
 
