@@ -27,6 +27,8 @@ LARGEST_TAIL = 2048
 
 TAIL_SHARE = 0.1
 """The same as a share of the snapshot, whichever is more: a growing index is rewritten ever more rarely."""
+LONGEST_TAIL = 20_000
+"""But never more than this: 3 ms of a query."""
 
 _GATHERED = 8192
 
@@ -62,7 +64,8 @@ class View:
     @property
     def wants_snapshot(self) -> bool:
         """Whether so much changed since the snapshot that a new one pays."""
-        return len(self.tail_rows) + self.dead_count > max(LARGEST_TAIL, TAIL_SHARE * len(self.rows))
+        due = max(LARGEST_TAIL, min(TAIL_SHARE * len(self.rows), LONGEST_TAIL))
+        return len(self.tail_rows) + self.dead_count > due
 
     def search(self, query: Vectors, k: int, among: Positions | None = None) -> list[tuple[int, float]]:
         """The ``k`` nearest rows with their cosines, best first; equal cosines by row.
@@ -114,6 +117,8 @@ class View:
 
     def everything(self) -> tuple[Positions, Vectors]:
         """All rows, ascending, with their vectors."""
+        if not len(self.rows):
+            return self.tail_rows, self.tail
         if self.dead is None:
             old_rows, old = self.rows, self.searcher.matrix
         else:
@@ -208,11 +213,19 @@ def _caught_up(connection: sqlite3.Connection, view: View) -> View | None:
 
 
 def _read_vectors(connection: sqlite3.Connection, after: int, dimensions: int) -> tuple[Positions, Vectors]:
-    found = connection.execute("SELECT row, vector FROM vectors WHERE row > ? ORDER BY row", (after,)).fetchall()
-    data = b"".join([vector for _, vector in found])
-    if len(data) != len(found) * dimensions * 4:
-        raise IndexCorrupt(
-            "A stored vector has the wrong length.", fix="repair() embeds the chunks of damaged vectors again"
-        )
-    rows = np.array([row for row, _ in found], dtype=np.int64)
-    return rows, np.frombuffer(data, dtype="<f4").reshape(len(found), dimensions)
+    count = connection.execute("SELECT count(*) FROM vectors WHERE row > ?", (after,)).fetchone()[0]
+    rows = np.empty(count, dtype=np.int64)
+    vectors = np.empty((count, dimensions), dtype=np.float32)
+    cursor = connection.execute("SELECT row, vector FROM vectors WHERE row > ? ORDER BY row", (after,))
+    at = 0
+    # Some at a time: a million rows as Python objects would take more room than their vectors.
+    while part := cursor.fetchmany(_GATHERED):
+        data = b"".join([vector for _, vector in part])
+        if len(data) != len(part) * dimensions * 4:
+            raise IndexCorrupt(
+                "A stored vector has the wrong length.", fix="repair() embeds the chunks of damaged vectors again"
+            )
+        rows[at : at + len(part)] = [row for row, _ in part]
+        vectors[at : at + len(part)] = np.frombuffer(data, dtype="<f4").reshape(len(part), dimensions)
+        at += len(part)
+    return rows, vectors

@@ -127,7 +127,8 @@ class Engine:
     @contextmanager
     def pinned(self) -> Iterator[None]:
         """Every search within the block sees the generation it began with."""
-        self.look()
+        with self.store.reading() as connection:
+            self.refresh(connection)
         with self.store.pinned():
             pin = self.store.pin
             if pin is not None and _BESIDE not in pin:
@@ -154,9 +155,17 @@ class Engine:
             self._selections.clear()
 
     def look(self) -> None:
-        """Take notice of what others committed: rows, and perhaps another model."""
+        """Take notice of another model that others have changed to; their rows are read when searched for."""
         with self.store.reading() as connection:
-            self.refresh(connection)
+            if self.store.pin is None:
+                self._notice(connection)
+
+    def _notice(self, connection: sqlite3.Connection) -> None:
+        before, self._now.manifest = self._now.manifest, read_manifest(connection, self.path)
+        if before.fingerprint not in (None, self._now.manifest.fingerprint):
+            after = self._now.manifest
+            self._now.embedder = self._now.embedder.after(after.embedding_spec, after.fingerprint)
+            self.show(None)
 
     def is_empty(self) -> bool:
         """Whether there is nothing to find, so that no model need be asked."""
@@ -242,13 +251,21 @@ class Engine:
 
     # Writing
 
-    def commit(self, write: Callable[[Transaction], _Result], vectors: Vectors | None, *, embedded: bool) -> _Result:
+    def commit(
+        self,
+        write: Callable[[Transaction], _Result],
+        vectors: Vectors | None,
+        *,
+        embedded: bool,
+        condense: bool = True,
+    ) -> _Result:
         """Run ``write`` as one commit, then rewrite the snapshot if that is due.
 
         Args:
             write: What to do; whatever it raises undoes all of it.
             vectors: The vectors it stores, to settle or check the index's dimensions.
             embedded: Whether our embedding model made them, to settle or check its fingerprint.
+            condense: False for one commit of many; whoever makes them condenses at the end.
 
         Raises:
             EmbeddingMismatch: If another process settled on another model meanwhile.
@@ -258,7 +275,8 @@ class Engine:
             if vectors is not None and len(vectors):
                 self._settle(transaction, int(vectors.shape[1]), embedded=embedded)
             result = write(transaction)
-        self.condense_if_due()
+        if condense:
+            self.condense_if_due()
         return result
 
     def _settle(self, transaction: Transaction, dimensions: int, *, embedded: bool) -> None:

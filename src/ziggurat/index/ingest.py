@@ -92,11 +92,16 @@ class Ingest:
                 at += count
             return done
 
-        for one in self._engine.commit(write, vectors, embedded=len(chunks) > 0):
+        for one in self._engine.commit(write, vectors, embedded=len(chunks) > 0, condense=False):
             ids = [row.id for row, _ in one.documents]
             (self._report.added if one.before is None else self._report.changed).extend(ids)
             self._report.chunks += sum(len(parts) for _, parts in one.documents)
         self._report.embedded += embedded
+
+    def end(self) -> None:
+        """Commit what waits, and write a snapshot if one is due."""
+        self.commit()
+        self._engine.condense_if_due()
 
     def _vectors(self, chunks: list[Chunk]) -> tuple[Vectors, int]:
         """A vector for every chunk, and how many of them had to be made."""
@@ -123,7 +128,7 @@ def add_document(engine: Engine, document: SourceDocument, *, splitter: Splitter
     report = IngestReport()
     ingest = Ingest(engine, report)
     ingest.add(Prepared(prepared([document], splitter)))
-    ingest.commit()
+    ingest.end()
     return report
 
 

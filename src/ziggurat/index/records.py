@@ -92,9 +92,8 @@ def fetch(engine: Engine, ids: Sequence[str]) -> Records:
         for at in range(0, len(chunks), _AT_ONCE):
             rows = [chunk.row for chunk in chunks[at : at + _AT_ONCE]]
             marks = ",".join("?" * len(rows))
-            vectors.update(
-                connection.execute(f"SELECT row, vector FROM vectors WHERE row IN ({marks})", rows).fetchall()
-            )  # noqa: S608 (only question marks)
+            found = connection.execute(f"SELECT row, vector FROM vectors WHERE row IN ({marks})", rows)  # noqa: S608 (only question marks)
+            vectors.update(found.fetchall())
     return _records_of(chunks, [vectors.get(chunk.row) for chunk in chunks], dimensions, engine)
 
 

@@ -136,11 +136,11 @@ class _Sync:
                 put_item(transaction, row, before)
 
         if touched:
-            self._engine.commit(write, None, embedded=False)
+            self._engine.commit(write, None, embedded=False, condense=False)
 
     def finish(self, *, remove: bool) -> None:
         """Commit what waits, and remove what the source no longer lists."""
-        self._ingest.commit()
+        self._ingest.end()
         self._commit_touched()
         if not remove:
             return
