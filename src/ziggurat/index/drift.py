@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from ziggurat.errors import DocumentError, InputError, MissingDependency
 from ziggurat.index.engine import Engine
 from ziggurat.index.hits import Difference, Drift, LeftOut, SourceStats
-from ziggurat.index.items import ItemRow, known_items
+from ziggurat.index.items import ItemRow, as_first_given, known_items
 from ziggurat.index.sync import digest_of
 from ziggurat.loaders.source import Source
 from ziggurat.progress import Progress
@@ -26,6 +26,7 @@ def drift(engine: Engine, source: Source, *, thorough: bool, progress: Progress)
         InputError: If the source cannot be listed.
     """
     with engine.store.reading() as connection:
+        source = as_first_given(connection, source)
         row = connection.execute("SELECT source FROM sources WHERE name = ?", (source.name,)).fetchone()
         known = known_items(connection, row[0]) if row else {}
     found = Drift(source.name)

@@ -8,9 +8,10 @@ commit does not undo the earlier.
 from __future__ import annotations
 
 import sqlite3
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from ziggurat.index.transaction import Transaction
+from ziggurat.loaders.source import Source
 
 
 class ItemRow(NamedTuple):
@@ -39,21 +40,29 @@ class ItemRow(NamedTuple):
         return stamp is not None and stamp == self.stamp and self.problem is None and self.documents > 0
 
 
-def open_source_row(connection: sqlite3.Connection, name: str, read: str) -> int:
+def as_first_given(connection: sqlite3.Connection, source: Source) -> Source:
+    """The source under the name it was given the first time, so that its items are called what they were.
+
+    A folder is the same folder from wherever it is named; its files would be called otherwise.
+    """
+    found = connection.execute("SELECT given FROM sources WHERE name = ?", (source.name,)).fetchone()
+    known_as = getattr(source, "known_as", None)
+    return source if found is None or known_as is None else cast("Source", known_as(found[0]))
+
+
+def open_source_row(connection: sqlite3.Connection, source: Source, read: str) -> int:
     """The row of a source, made if it is new.
 
     Args:
         connection: Inside a write transaction.
-        name: The source's.
+        source: As `as_first_given` has it.
         read: How its items are read; items read otherwise must be read again.
-
-    Returns:
-        The row.
     """
-    found = connection.execute("SELECT source, read FROM sources WHERE name = ?", (name,)).fetchone()
+    found = connection.execute("SELECT source, read FROM sources WHERE name = ?", (source.name,)).fetchone()
     if found is None:
-        row = connection.execute("INSERT INTO sources (name, read) VALUES (?, ?)", (name, read)).lastrowid
-        return int(row or 0)
+        given = str(getattr(source, "given", source.name))
+        statement = "INSERT INTO sources (name, given, read) VALUES (?, ?, ?)"
+        return int(connection.execute(statement, (source.name, given, read)).lastrowid or 0)
     if found[1] != read:
         connection.execute("UPDATE items SET stamp = NULL, digest = NULL WHERE source = ?", (found[0],))
         connection.execute("UPDATE sources SET read = ? WHERE source = ?", (read, found[0]))

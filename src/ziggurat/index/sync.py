@@ -19,7 +19,7 @@ from ziggurat.errors import DocumentError, InputError, MissingDependency, Unread
 from ziggurat.index.engine import Engine
 from ziggurat.index.hits import IngestReport, LeftOut
 from ziggurat.index.ingest import Ingest, Prepared, prepared
-from ziggurat.index.items import ItemRow, known_items, open_source_row, put_item, remove_item
+from ziggurat.index.items import ItemRow, as_first_given, known_items, open_source_row, put_item, remove_item
 from ziggurat.index.splitting import Splitter
 from ziggurat.index.transaction import DIGEST_BYTES, Transaction
 from ziggurat.loaders.document import SourceDocument
@@ -54,6 +54,8 @@ def _synced(
     engine: Engine, source: Source, *, splitter: Splitter, progress: Progress, remove: bool, label: str
 ) -> IngestReport:
     began = time.perf_counter()
+    with engine.store.reading() as connection:
+        source = as_first_given(connection, source)
     work = _Sync(engine, source, splitter)
     items: Iterable[Item] = source.items()
     total = None
@@ -73,7 +75,6 @@ class _Sync:
     def __init__(self, engine: Engine, source: Source, splitter: Splitter) -> None:
         self._engine = engine
         self._splitter = splitter
-        self._name = source.name
         self.report = IngestReport()
         self._ingest = Ingest(engine, self.report)
         self._seen: set[str] = set()
@@ -81,7 +82,7 @@ class _Sync:
         read = json.dumps({"reading": READING, "splitter": splitter.describe()}, sort_keys=True)
 
         def opened(transaction: Transaction) -> int:
-            return open_source_row(transaction.connection, self._name, read)
+            return open_source_row(transaction.connection, source, read)
 
         self._source = engine.commit(opened, None, embedded=False)
         with engine.store.reading() as connection:

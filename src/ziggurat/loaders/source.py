@@ -43,6 +43,10 @@ class Item:
 class Source(Protocol):
     """Something that lists items.
 
+    A source may also have ``given`` and ``known_as(given)``: under what name it was given, and the same
+    source with its items called as they were under another such name. An index asks for them so that
+    a folder's files keep their names wherever the folder is named from.
+
     Attributes:
         name: What tells this source from others, the same in every run: an absolute path, a URL. An
             index remembers under it what it has of this source.
