@@ -321,6 +321,18 @@ class Engine:
             except (OSError, MemoryError, IndexFault) as error:
                 self.snapshot_problem = f"{type(error).__name__}: {error}"
 
+    def condense(self) -> None:
+        """Write a new snapshot if anything changed since the last one.
+
+        Raises:
+            OSError: If the disk refuses.
+        """
+        with self._condensing, self.store.unpinned():
+            with self.store.reading() as connection:
+                view = self.refresh(connection)
+            if view is not None and (len(view.tail_rows) or view.dead_count):
+                self._write_snapshot(condensed(view))
+
     def rebuild_snapshot(self) -> None:
         """Write the snapshot anew from SQLite alone.
 

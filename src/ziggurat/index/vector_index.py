@@ -251,6 +251,10 @@ class VectorIndex(FilledStore):
         """
         return health.verify(self._engine, probe=probe)
 
+    def condense(self) -> None:
+        """Write the snapshot now, so that nothing is searched from memory; else that is done when it pays."""
+        self._engine.condense()
+
     def repair(self) -> RepairReport:
         """Rebuild what can be rebuilt from the stored texts, then verify."""
         return health.repair(self._engine)
