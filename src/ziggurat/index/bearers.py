@@ -16,6 +16,7 @@ from ziggurat.index import names, reads
 from ziggurat.index.dense import View
 from ziggurat.index.inputs import Vectors
 from ziggurat.index.names import PART, Mention, Word
+from ziggurat.index.rarity import frequency
 from ziggurat.index.reads import StoredChunk
 from ziggurat.index.words import phrase_expression
 
@@ -134,22 +135,19 @@ class Bearers:
         return {
             name: [self._best_chunk(row) for row in bearing]
             for name, bearing in rows.items()
-            if self._frequency(name) <= _RARE_IN_CHUNKS
+            if frequency(self._db, name, _RARE_IN_CHUNKS + 1) <= _RARE_IN_CHUNKS
         }
 
     def naming(self, title: str) -> list[int]:
         """Chunks in which a title stands."""
         expression = phrase_expression(title)
-        if expression is None or (" " not in expression and self._frequency(names.normal(title)) > _COMMON):
+        if expression is None or (
+            " " not in expression and frequency(self._db, names.normal(title), _COMMON + 1) > _COMMON
+        ):
             return []
         rows = [row for row, _ in reads.words_ranking(self._db, expression, _NAMING, None)]
         self._fetch(rows)
         return rows
-
-    def _frequency(self, word: str) -> int:
-        """In how many chunks a word stands."""
-        found = self._db.execute("SELECT doc FROM terms WHERE term = ?", (word,)).fetchone()
-        return int(found[0]) if found else 0
 
     def _best_chunk(self, first: int) -> int:
         """Of the document that begins with this chunk, the chunk nearest to the question."""

@@ -24,10 +24,11 @@ from ziggurat.index.fusion import DEPTH, Fused, fuse
 from ziggurat.index.hits import Leg, SearchMode
 from ziggurat.index.hops import BASE_DEPTH, Walk
 from ziggurat.index.inputs import Vectors
+from ziggurat.index.rarity import telling
 from ziggurat.index.searcher import Positions
 from ziggurat.index.store import Manifest, Store, Version, read_manifest, read_version
 from ziggurat.index.transaction import Transaction
-from ziggurat.index.words import match_expression
+from ziggurat.index.words import question_terms
 
 _REMEMBERED_FILTERS = 16
 _Result = TypeVar("_Result")
@@ -66,6 +67,7 @@ class Engine:
         self.snapshot_problem: str | None = None
         self._data_version = -1
         self._selections: dict[tuple[object, ...], Positions] = {}
+        self._frequencies: dict[str, int] = {}
         self._condensing = threading.Lock()
 
     @property
@@ -153,6 +155,7 @@ class Engine:
         if view is not self._now.view:
             self._now.view = view
             self._selections.clear()
+            self._frequencies.clear()
 
     def look(self) -> None:
         """Take notice of another model that others have changed to; their rows are read when searched for."""
@@ -214,10 +217,7 @@ class Engine:
 
     def words(self, connection: sqlite3.Connection, question: str, k: int, condition: Condition | None) -> list[Fused]:
         """The ``k`` best rows by BM25."""
-        expression = match_expression(question)
-        if expression is None:
-            return []
-        ranking = reads.words_ranking(connection, expression, k, condition)
+        ranking = self._words_ranking(connection, question, k, condition)
         return [Fused(row, score, None, Leg(rank, score)) for rank, (row, score) in enumerate(ranking, start=1)]
 
     def hybrid(
@@ -225,8 +225,7 @@ class Engine:
     ) -> list[Fused]:
         """The ``k`` best rows of both legs."""
         depth = max(k, DEPTH)
-        expression = match_expression(question)
-        words = reads.words_ranking(connection, expression, depth, condition) if expression else []
+        words = self._words_ranking(connection, question, depth, condition)
         return fuse(self._dense_ranking(connection, query, depth, condition), words, k)
 
     def multihop(
@@ -240,6 +239,12 @@ class Engine:
         nearest = self._dense_ranking(connection, query, BASE_DEPTH, condition)
         allowed = None if condition is None else set(self.selection(connection, condition).tolist())
         return Walk(connection, view, question, query, allowed).follow(base, nearest, k)
+
+    def _words_ranking(
+        self, connection: sqlite3.Connection, question: str, k: int, condition: Condition | None
+    ) -> list[tuple[int, float]]:
+        expression = telling(connection, question_terms(question), self._frequencies)
+        return [] if expression is None else reads.words_ranking(connection, expression, k, condition)
 
     def _dense_ranking(
         self, connection: sqlite3.Connection, query: Vectors, k: int, condition: Condition | None

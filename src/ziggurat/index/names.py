@@ -62,7 +62,7 @@ class Mention(NamedTuple):
 def words(text: str) -> list[Word]:
     """The words of a text, a possessive ``'s`` left out."""
     plain = _POSSESSIVE.sub("  ", text)
-    return [Word(_folded(found[0]), found.start(), found.end()) for found in _WORD.finditer(plain)]
+    return [Word(folded(found[0]), found.start(), found.end()) for found in _WORD.finditer(plain)]
 
 
 def normal(title: str) -> str:
@@ -132,7 +132,8 @@ def _stands_alone(text: str, word: Word) -> bool:
     return word.end - word.start >= 3 and text[word.start].isupper()  # noqa: PLR2004 (letters of a name)
 
 
-def _folded(word: str) -> str:
+def folded(word: str) -> str:
+    """A word without case and diacritics."""
     if word.isascii():
         return word.lower()
     apart = unicodedata.normalize("NFKD", word).casefold()

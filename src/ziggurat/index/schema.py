@@ -39,7 +39,7 @@ WORDS_TABLE = f"""CREATE VIRTUAL TABLE words USING fts5 (terms, content='', toke
 # was deleted, then other commits followed) is told from one of this past.
 # words is contentless: its terms are computed from chunks.text, and computed again to delete them;
 # next_vectors fills up while an index is embedded anew.
-# terms tells in how many chunks a term stands. names holds what a document can be called, see
+# terms lists where a term stands. names holds what a document can be called, see
 # `names`, under the row of its first chunk. sources and items remember what was read from where.
 TABLES = f"""
 CREATE TABLE manifest (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -89,7 +89,7 @@ CREATE TABLE items (
   UNIQUE (source, key)
 );
 {WORDS_TABLE};
-CREATE VIRTUAL TABLE terms USING fts5vocab(words, row);
+CREATE VIRTUAL TABLE terms USING fts5vocab(words, instance);
 """
 
 

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 TOKENISER = "unicode61 remove_diacritics 2 categories 'L* N* M* Co'"
 """What the FTS5 table is created with. Marks are letters: without them Hindi or Thai falls apart."""
@@ -52,20 +53,31 @@ def index_terms(text: str) -> str:
     return _RUN.sub(lambda run: _pairs(run.group(), last=True), text.translate(_WORD_CHARACTERS))
 
 
-def match_expression(question: str) -> str | None:
-    """The FTS5 query that asks for any word of the question, or None when it has no word.
-
-    Every word is quoted, so operators, quotes and brackets in a question are only characters.
-    """
+def question_terms(question: str) -> list[str]:
+    """The distinct words of a question, in its order; pairs of characters for CJK."""
     # Told apart without case, but asked as written: SQLite folds case by older tables than Python.
     terms: dict[str, str] = {}
     for word in _query_words(question):
         terms.setdefault(word.lower(), word)
         if len(terms) == MOST_QUESTION_WORDS:
             break
-    if not terms:
-        return None
-    return " OR ".join(f'"{term}"*' if _is_single_cjk(term) else f'"{term}"' for term in terms.values())
+    return list(terms.values())
+
+
+def any_of(terms: Sequence[str], *, all_of: Sequence[str] = ()) -> str | None:
+    """The FTS5 query for any of some words, or for all of others; None when there are none.
+
+    Every word is quoted, so operators, quotes and brackets in a question are only characters.
+    """
+    asked = [f'"{term}"*' if _is_single_cjk(term) else f'"{term}"' for term in terms]
+    if all_of:
+        asked.append("(" + " AND ".join(f'"{term}"' for term in all_of) + ")")
+    return " OR ".join(asked) or None
+
+
+def match_expression(question: str) -> str | None:
+    """The FTS5 query that asks for any word of the question, or None when it has no word."""
+    return any_of(question_terms(question))
 
 
 def phrase_expression(phrase: str) -> str | None:
