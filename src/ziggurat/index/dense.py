@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ziggurat.errors import IndexCorrupt
 from ziggurat.index import snapshot as snapshots
 from ziggurat.index.inputs import Vectors
-from ziggurat.index.searcher import Positions, Scores, Searcher, build
+from ziggurat.index.searcher import Positions, Scores, Searcher, build, extended
 from ziggurat.index.snapshot import Snapshot
 from ziggurat.index.store import Version, knows_version, read_version
 
@@ -158,7 +158,9 @@ def next_view(connection: sqlite3.Connection, view: View) -> View | None:
 def condensed(view: View) -> View:
     """The same rows with an empty tail and nothing dead: what a new snapshot holds."""
     rows, vectors = view.everything()
-    found = Snapshot(view.version.generation, view.version.stamp, rows, build(vectors))
+    # Where nothing was removed the rows of the snapshot are still the first ones.
+    searcher = build(vectors) if view.dead_count else extended(view.searcher, vectors)
+    found = Snapshot(view.version.generation, view.version.stamp, rows, searcher)
     return _view_of(found, view.tail.shape[1])
 
 

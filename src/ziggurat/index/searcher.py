@@ -50,11 +50,13 @@ class Searcher:
         factor: Candidates scored exactly, as a multiple of the hits asked for; 0 for an exact scan.
         matrix: The exact vectors, a view into ``index``, shape (rows, dimensions). May be unaligned
             when the index is memory-mapped; take rows from it before computing with them.
+        learnt: How many rows there were when the codes were trained and measured.
     """
 
     index: Any
     factor: int
     matrix: Vectors
+    learnt: int
 
     @property
     def name(self) -> str:
@@ -112,7 +114,7 @@ def build(vectors: Vectors) -> Searcher:
     codes = _codes(faiss, dimensions) if rows > FLAT_ROWS else None
     if codes is None:
         exact.add(vectors)
-        return opened(exact, 0)
+        return opened(exact, 0, rows)
     draw = np.random.default_rng(_SEED)
     with one_thread(faiss):  # sixteen centres at a time: too little work to share
         codes.train(vectors[np.sort(draw.choice(rows, min(_TRAINING_ROWS, rows), replace=False))])
@@ -121,19 +123,40 @@ def build(vectors: Vectors) -> Searcher:
     factor = _smallest_factor(faiss, refined, vectors, draw)
     if factor is None:
         exact.add(vectors)
-        return opened(exact, 0)
-    return opened(refined, factor)
+        return opened(exact, 0, rows)
+    return opened(refined, factor, rows)
 
 
-def opened(index: Any, factor: int) -> Searcher:
+def extended(searcher: Searcher, vectors: Vectors) -> Searcher:
+    """A searcher over all that an earlier one holds and more behind it.
+
+    The codes that were learnt are used for the new vectors too, until there are twice as many: then
+    all is learnt and measured anew.
+
+    Args:
+        searcher: The earlier one; it stays as it is.
+        vectors: All vectors, the earlier ones first, shape (rows, dimensions).
+    """
+    import faiss
+
+    rows, before = len(vectors), len(searcher.matrix)
+    if not searcher.factor or rows > 2 * searcher.learnt:
+        return build(vectors)
+    codes = faiss.clone_index(faiss.downcast_index(searcher.index.base_index))
+    codes.add(np.ascontiguousarray(vectors[before:]))
+    whole = np.ascontiguousarray(vectors)
+    return opened(faiss.IndexRefineFlat(codes, faiss.swig_ptr(whole)), searcher.factor, searcher.learnt)
+
+
+def opened(index: Any, factor: int, learnt: int) -> Searcher:
     """A searcher over an index that is there already, built or memory-mapped."""
     import faiss
 
     exact = exact_part(index)
     if exact.ntotal == 0:
-        return Searcher(index, factor, np.empty((0, exact.d), dtype=np.float32))
+        return Searcher(index, factor, np.empty((0, exact.d), dtype=np.float32), learnt)
     view = faiss.rev_swig_ptr(exact.get_xb(), exact.ntotal * exact.d)
-    return Searcher(index, factor, cast("Vectors", view.reshape(exact.ntotal, exact.d)))
+    return Searcher(index, factor, cast("Vectors", view.reshape(exact.ntotal, exact.d)), learnt)
 
 
 def exact_part(index: Any) -> Any:

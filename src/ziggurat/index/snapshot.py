@@ -6,8 +6,8 @@ and renamed, so it is always whole; and it is only ever a copy, so a file that i
 another index or of a lost future is not an error but `None`: the caller builds from SQLite.
 Nothing is handed to FAISS before its checksum agrees. Knows nothing of SQLite.
 
-Footer, little-endian: magic ``ZIGSNAP1``; uint64 generation; 16 bytes stamp; uint32 dimensions;
-uint32 factor (see `searcher`); uint64 rows; uint64 bytes of the FAISS part; uint32 block count;
+Footer, little-endian: magic ``ZIGSNAP2``; uint64 generation; 16 bytes stamp; uint32 dimensions;
+uint32 factor, uint64 rows it was learnt from (see `searcher`); uint64 rows; uint64 bytes of the FAISS part; uint32 block count;
 uint32 CRC-32 of the checksums; uint32 CRC-32 of the footer so far. The checksums are one uint32
 CRC-32 for each 4 MiB block of what stands before them.
 """
@@ -29,8 +29,8 @@ import numpy as np
 from ziggurat.index.searcher import Positions, Searcher, opened
 
 FILE = "vectors.faiss"
-MAGIC = b"ZIGSNAP1"
-_FOOTER = struct.Struct("<8sQ16sIIQQIII")
+MAGIC = b"ZIGSNAP2"
+_FOOTER = struct.Struct("<8sQ16sIIQQQIII")
 _BLOCK = 4 * 1024 * 1024
 _CHECKED_ON_OPENING = 16
 """Blocks (64 MiB) whose checksums are compared on opening; of a larger file the first, the last and
@@ -62,6 +62,7 @@ class _Footer:
     stamp: bytes
     dimensions: int
     factor: int
+    learnt: int
     rows: int
     faiss_bytes: int
     blocks: int
@@ -69,7 +70,7 @@ class _Footer:
 
     def pack(self) -> bytes:
         head = _FOOTER.pack(
-            MAGIC, self.generation, self.stamp, self.dimensions, self.factor, self.rows,
+            MAGIC, self.generation, self.stamp, self.dimensions, self.factor, self.learnt, self.rows,
             self.faiss_bytes, self.blocks, self.checksums_crc, 0,
         )[:-4]  # fmt: skip
         return head + struct.pack("<I", zlib.crc32(head))
@@ -106,7 +107,7 @@ def write(directory: Path, snapshot: Snapshot) -> None:
             file.write(packed)
             footer = _Footer(
                 snapshot.generation, snapshot.stamp, int(snapshot.searcher.matrix.shape[1]), snapshot.searcher.factor,
-                len(snapshot.rows), faiss_bytes, len(checksums), zlib.crc32(packed),
+                snapshot.searcher.learnt, len(snapshot.rows), faiss_bytes, len(checksums), zlib.crc32(packed),
             )  # fmt: skip
             file.write(footer.pack())
             file.flush()
@@ -200,7 +201,7 @@ def _open_faiss(path: Path, footer: _Footer) -> Searcher | None:
 
     try:
         index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
-        searcher = opened(index, footer.factor)
+        searcher = opened(index, footer.factor, footer.learnt)
     except (RuntimeError, AttributeError):
         return None
     return searcher if searcher.matrix.shape == (footer.rows, footer.dimensions) else None
