@@ -8,6 +8,7 @@ picture came from is written into the file.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
@@ -29,7 +30,8 @@ from ziggurat.errors import InputError
 from ziggurat.picture import Picture
 from ziggurat.stages.base import StageRunnable
 from ziggurat.stages.diagram import Plan, write_diagram
-from ziggurat.stages.settings import call_bound, index_setting, model_identity, open_index, spec_setting
+from ziggurat.stages.retrieve import index_setting, pinned
+from ziggurat.stages.settings import call_bound, model_identity, open_index, spec_setting
 
 if TYPE_CHECKING:
     from langchain_core.documents import Document
@@ -129,7 +131,7 @@ class ImageGeneration(StageRunnable[Picture]):
         Raises:
             InputError: If a model or its retriever was given open.
         """
-        index = None if self.retriever is None else index_setting(self.retriever, {"k": _FACTS}, "ImageGeneration")
+        index = None if self.retriever is None else index_setting(self.retriever, _FACTS, "ImageGeneration")
         return ImageSettings(
             model=spec_setting(self._given["model"], "model", "ImageGeneration"),
             chat=spec_setting(self._given["chat"], "chat", "ImageGeneration"),
@@ -150,6 +152,10 @@ class ImageGeneration(StageRunnable[Picture]):
         facts = "none" if self.retriever is None else getattr(self.retriever, "stage_identity", None)
         chat = model_identity(self._given["chat"], {}, self.chat)
         return self._identity(chat=chat, facts=facts, how=[size, self.plan])
+
+    def stage_pin(self) -> AbstractContextManager[Any]:
+        """What its facts come from, held still for the length of a run."""
+        return pinned(self.retriever)
 
     def stage_bounds(self, inputs: Mapping[str, Any] | None) -> list[CallBound]:
         """A call of the image model, or of the chat model that writes a diagram; an illustration asks nobody."""

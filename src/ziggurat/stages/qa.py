@@ -9,18 +9,17 @@ support a claim is `evidence`'s.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Self, cast
 
+from langchain_core.documents import Document
 from langchain_core.prompts import ChatPromptTemplate
-from langchain_core.retrievers import BaseRetriever
-from langchain_core.runnables import Runnable, RunnableConfig
-from langchain_core.vectorstores import VectorStore
+from langchain_core.runnables import RunnableConfig
 from pydantic import Field
 
 from ziggurat import models
-from ziggurat.chain.spec.registry import FolderPath, ModelName, StageSettings
+from ziggurat.chain.spec.registry import FolderPath, ModelName
 from ziggurat.chain.stage import CallBound, Param
 from ziggurat.chain.usage import NO_USAGE, Usage
 from ziggurat.errors import InputError
@@ -30,12 +29,11 @@ from ziggurat.stages.base import StageRunnable
 from ziggurat.stages.checking import Checker, Passage, quote
 from ziggurat.stages.evidence import content
 from ziggurat.stages.language import language_of
+from ziggurat.stages.retrieve import Retriever, Searching, as_retriever, pinned, search_settings
 from ziggurat.stages.settings import (
     Prompt,
     call_bound,
-    index_setting,
     model_identity,
-    open_index,
     open_prompt,
     prompt_identity,
     prompt_settings,
@@ -43,18 +41,18 @@ from ziggurat.stages.settings import (
 )
 
 if TYPE_CHECKING:
-    from langchain_core.documents import Document
     from langchain_core.embeddings import Embeddings
     from langchain_core.language_models import BaseChatModel
     from langchain_core.prompt_values import PromptValue
     from langchain_core.prompts import BasePromptTemplate
 
 
-class QASettings(StageSettings):
-    """An index, a model, and how much is read."""
+class QASettings(Searching):
+    """An index and how it is searched, a model, and how much is read."""
 
-    index: FolderPath = Field(description="The folder of the index to answer from.")
-    k: Annotated[int, Field(ge=1)] = Field(4, description="Passages to answer from.")
+    index: FolderPath | None = Field(
+        None, description="The folder of the index to answer from; left out, the passages are the input 'documents'."
+    )
     model: ModelName | None = Field(
         None, description="The model's spec, such as openai:gpt-4.1; left out, the local one."
     )
@@ -65,7 +63,6 @@ class QASettings(StageSettings):
     prompt: Prompt | None = Field(
         None, description="Replaces the prompt; variables: language, not_found, passages, question."
     )
-    name: str | None = Field(None, description="What it is called in traces.")
 
 
 class RetrievalQA(StageRunnable[Answer]):
@@ -73,7 +70,7 @@ class RetrievalQA(StageRunnable[Answer]):
 
     Args:
         retriever: A LangChain retriever, a vector store (ours among them), or any Runnable from a
-            question to documents.
+            question to documents. None: the passages are an input, ``documents``, which another stage gives.
         model: A model spec or a LangChain chat model; the local model when none is named.
         k: Passages to answer from, where ``retriever`` is a vector store.
         passage_characters: How much of the passages, in characters, is given to the model at most.
@@ -81,7 +78,7 @@ class RetrievalQA(StageRunnable[Answer]):
         prompt: Replaces `ziggurat.stages.prompts.QA`; same variables.
         name: What to call it in traces.
 
-    Input: ``question`` (str). Output: `Answer`.
+    Input: ``question`` (str), and ``documents`` where there is no retriever. Output: `Answer`.
 
     Raises:
         InputError: For a question without words.
@@ -89,7 +86,7 @@ class RetrievalQA(StageRunnable[Answer]):
 
     def __init__(
         self,
-        retriever: BaseRetriever | VectorStore | Runnable[str, list[Document]],
+        retriever: Retriever | None = None,
         model: str | BaseChatModel | None = None,
         *,
         k: int = 4,
@@ -98,13 +95,7 @@ class RetrievalQA(StageRunnable[Answer]):
         prompt: BasePromptTemplate[Any] | None = None,
         name: str | None = None,
     ) -> None:
-        if isinstance(retriever, VectorStore):
-            retriever = retriever.as_retriever(search_kwargs={"k": k})
-        if not isinstance(retriever, Runnable):
-            raise InputError(
-                f"{type(retriever).__name__} cannot retrieve.", fix="give a retriever, a vector store or a Runnable"
-            )
-        self.retriever = retriever
+        self.retriever = None if retriever is None else as_retriever(retriever, k)
         self.model = models.chat(model)
         self._given = model
         self._k = k
@@ -120,7 +111,7 @@ class RetrievalQA(StageRunnable[Answer]):
         """The stage that settings describe; its index is opened for reading."""
         prompt = None if settings.prompt is None else open_prompt(settings.prompt)
         return cls(
-            open_index(settings.index),
+            None if settings.index is None else settings.over(settings.index),
             settings.model,
             k=settings.k,
             passage_characters=settings.passage_characters,
@@ -136,8 +127,7 @@ class RetrievalQA(StageRunnable[Answer]):
             InputError: If its model or its retriever was given open, or its prompt has no written form.
         """
         return QASettings(
-            index=index_setting(self.retriever, {"k": self._k}, "RetrievalQA"),
-            k=self._k,
+            **({"k": self._k} if self.retriever is None else search_settings(self.retriever, "RetrievalQA")),
             model=spec_setting(self._given, "model", "RetrievalQA"),
             passage_characters=self.passage_characters,
             max_tokens=self.max_tokens,
@@ -149,7 +139,7 @@ class RetrievalQA(StageRunnable[Answer]):
     def stage_identity(self) -> Mapping[str, Any] | None:
         """The index at its generation, the model, the prompt, and how much is read."""
         return self._identity(
-            retriever=getattr(self.retriever, "stage_identity", None),
+            retriever="documents" if self.retriever is None else getattr(self.retriever, "stage_identity", None),
             model=model_identity(self._given, {}, self.model),
             prompt=prompt_identity(self.prompt),
             passage_characters=self.passage_characters,
@@ -158,8 +148,7 @@ class RetrievalQA(StageRunnable[Answer]):
 
     def stage_pin(self) -> AbstractContextManager[Any]:
         """What the retriever reads, held still for the length of a run."""
-        pin = getattr(self.retriever, "stage_pin", nullcontext)
-        return cast("AbstractContextManager[Any]", pin())
+        return pinned(self.retriever)
 
     @classmethod
     def from_chain_type(
@@ -184,8 +173,9 @@ class RetrievalQA(StageRunnable[Answer]):
 
     @property
     def stage_inputs(self) -> tuple[Param, ...]:
-        """The question."""
-        return (Param("question", str),)
+        """The question, and the documents where no retriever finds them."""
+        asked = Param("question", str)
+        return (asked,) if self.retriever is not None else (asked, Param("documents", list[Document]))
 
     @property
     def stage_output(self) -> Any:
@@ -210,7 +200,7 @@ class RetrievalQA(StageRunnable[Answer]):
             raise InputError(f"{question!r} is not a question.", where=self.get_name(), fix="ask in words")
         language = language_of(question)
         not_found = prompts.NOT_FOUND[language]
-        found = await self.retriever.ainvoke(question, config)
+        found = await self._found(question, inputs, config)
         passages = self._fitting([Passage.of(one, position) for position, one in enumerate(found)])
         if not passages:
             yield Answer(not_found, found=False)
@@ -234,6 +224,14 @@ class RetrievalQA(StageRunnable[Answer]):
             yield quoted + Answer("", usage=usage)
         else:
             yield Answer(not_found, found=False, usage=usage)
+
+    async def _found(self, question: str, inputs: Mapping[str, Any], config: RunnableConfig) -> Sequence[Document]:
+        if self.retriever is not None:
+            return await self.retriever.ainvoke(question, config)
+        given = inputs["documents"]
+        if not isinstance(given, Sequence) or not all(isinstance(one, Document) for one in given):
+            raise InputError("The documents to answer from are no list of LangChain documents.", where=self.get_name())
+        return given
 
     async def _written(
         self, prompt: PromptValue, config: RunnableConfig, *, streaming: bool

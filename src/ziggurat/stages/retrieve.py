@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast
 
 from langchain_core.documents import Document
@@ -36,10 +37,9 @@ _RANK_SMOOTHING = 60
 """Cormack, Clarke and Büttcher, "Reciprocal Rank Fusion", 2009."""
 
 
-class SearchSettings(StageSettings):
-    """An index and how it is searched."""
+class Searching(StageSettings):
+    """How an index is searched."""
 
-    index: FolderPath = Field(description="The folder of the index to search.")
     k: Annotated[int, Field(ge=1)] = Field(4, description="Passages to return.")
     search: Search = Field("hybrid", description="How the index is searched.")
     parent: Annotated[int, Field(ge=1)] | None = Field(
@@ -48,10 +48,20 @@ class SearchSettings(StageSettings):
     filter: dict[str, Any] | None = Field(None, description="A condition on the metadata of the passages.")
     name: str | None = Field(None, description="What it is called in traces.")
 
-    def open(self) -> VectorIndexRetriever:
-        """The retriever these settings describe; its index is opened for reading."""
+    def over(self, index: Path) -> VectorIndexRetriever:
+        """The retriever over the index in a folder, opened for reading."""
         more = {key: value for key, value in (("parent", self.parent), ("filter", self.filter)) if value is not None}
-        return open_index(self.index).as_retriever(search_type=self.search, search_kwargs={"k": self.k, **more})
+        return open_index(index).as_retriever(search_type=self.search, search_kwargs={"k": self.k, **more})
+
+
+class SearchSettings(Searching):
+    """An index and how it is searched."""
+
+    index: FolderPath = Field(description="The folder of the index to search.")
+
+    def open(self) -> VectorIndexRetriever:
+        """The retriever these settings describe."""
+        return self.over(self.index)
 
 
 def search_settings(retriever: Any, stage: str) -> dict[str, Any]:
@@ -72,6 +82,25 @@ def search_settings(retriever: Any, stage: str) -> dict[str, Any]:
     if unknown:
         raise InputError(f"{stage} was given a retriever with {', '.join(unknown)}, which files do not have")
     return {"index": retriever.vectorstore.path.resolve(), "search": retriever.search_type, **asked}
+
+
+def index_setting(retriever: Any, k: int, stage: str) -> Path:
+    """The folder of the index that a retriever searches in the default way.
+
+    Raises:
+        InputError: If it is another retriever, or searches otherwise.
+    """
+    found = search_settings(retriever, stage)
+    index: Path = found.pop("index")
+    if found != {"search": "hybrid", "k": k}:
+        raise InputError(f"{stage} was given a retriever with a search of its own", fix="give it the VectorIndex")
+    return index
+
+
+def pinned(retriever: Any) -> AbstractContextManager[Any]:
+    """What a retriever reads, held still for the length of a run; nothing is held where it cannot be."""
+    pin = getattr(retriever, "stage_pin", nullcontext)
+    return cast("AbstractContextManager[Any]", pin())
 
 
 def as_retriever(given: Retriever, k: int) -> Runnable[str, Documents]:
@@ -131,8 +160,7 @@ class RetrievalStage(StageRunnable[Documents]):
 
     def stage_pin(self) -> AbstractContextManager[Any]:
         """What the retriever reads, held still for the length of a run."""
-        pin = getattr(self.retriever, "stage_pin", nullcontext)
-        return cast("AbstractContextManager[Any]", pin())
+        return pinned(self.retriever)
 
     def _question(self, inputs: Mapping[str, Any]) -> str:
         question = inputs["question"]

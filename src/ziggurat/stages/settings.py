@@ -28,7 +28,6 @@ from ziggurat.chain.spec.registry import StageSettings, Text
 from ziggurat.chain.stage import CallBound
 from ziggurat.chain.usage import estimated_tokens
 from ziggurat.errors import InputError
-from ziggurat.index.retriever import VectorIndexRetriever
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -128,24 +127,6 @@ def open_index(folder: Path) -> VectorIndex:
     from ziggurat.index import VectorIndex
 
     return VectorIndex.open(folder, read_only=True)
-
-
-def index_setting(retriever: Any, search_kwargs: Mapping[str, Any], stage: str) -> Path:
-    """The folder of the index that a retriever searches in the default way.
-
-    Raises:
-        InputError: If it is another retriever, or searches otherwise.
-    """
-    from ziggurat.index import VectorIndex
-
-    if not isinstance(retriever, VectorIndexRetriever) or not isinstance(retriever.vectorstore, VectorIndex):
-        raise InputError(
-            f"{stage} was given its retriever as an open {type(retriever).__name__}",
-            fix="a file can name a VectorIndex, by its folder",
-        )
-    if retriever.search_type != "hybrid" or dict(retriever.search_kwargs) != dict(search_kwargs):
-        raise InputError(f"{stage} was given a retriever with a search of its own", fix="give it the VectorIndex and k")
-    return retriever.vectorstore.path.resolve()
 
 
 # -- what tells one from another ------------------------------------------------------------------

@@ -239,7 +239,7 @@ def test_options_go_to_the_model():
         ("a: {uses: llm, prompt: {file: x.txt}}", "3: stages.a.prompt: 'x.txt' is a file's name, and this text is in no folder (give the folder it is relative to, or read the chain from a file)"),
         ("a: {uses: llm, prompt: '{x.__class__}'}", None),
         ("a: {uses: llm, prompt: [{system: a, human: b}]}", "3: stages.a.prompt.0: one of system, human, ai and messages"),
-        ("a: {uses: qa}", "3: stages.a.index: this is needed"),
+        ("a: {uses: retrieve}", "3: stages.a.index: this is needed"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_with_its_place_and_line(stages, finding):

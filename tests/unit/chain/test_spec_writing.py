@@ -63,8 +63,8 @@ outputs: [picture, words, qa]
 stages:
   qa:
     uses: qa
-    index: kb
     k: 3
+    index: kb
     model: fake:echo
     retry: 2
     timeout: 30
@@ -161,8 +161,8 @@ def test_an_index_elsewhere_is_refused(index, tmp_path):
     (tmp_path / "other").mkdir()
     assert "outside of the folder" in refused(chain, folder=tmp_path / "other")[0]
     assert "written for no folder" in refused(chain)[0]
-    searched = RetrievalQA(index.as_retriever(search_type="words"), "fake:echo")
-    assert "a search of its own" in refused(MultiChain(a=searched), folder=tmp_path)[0]
+    searched = RetrievalQA(index.as_retriever(search_kwargs={"fetch_k": 9}), "fake:echo")
+    assert "fetch_k, which files do not have" in refused(MultiChain(a=searched), folder=tmp_path)[0]
 
 
 def test_everything_that_cannot_be_written_is_said_at_once():
