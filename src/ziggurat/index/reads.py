@@ -65,6 +65,8 @@ class StoredChunk(NamedTuple):
             metadata["end_index"] = self.end_char
             metadata["first_line"] = self.first_line
             metadata["last_line"] = self.last_line
+            if self.places != "[]":
+                metadata["places"] = json.loads(self.places)
         return metadata
 
     def hit(self, found: Fused) -> Hit:

@@ -29,6 +29,7 @@ class Citation:
         support: How much of that sentence the quote covers, from 0 to 1.
         line: The quote's first line in the document, from 1, if known.
         last_line: Its last line, if known.
+        at: The page, row, slide or moment of a file that has such: ``page 3``; empty for others.
     """
 
     document: str
@@ -41,6 +42,7 @@ class Citation:
     support: float
     line: int | None = None
     last_line: int | None = None
+    at: str = ""
 
     def holds(self, document_text: str) -> bool:
         """Whether the document still says what was quoted, at the place that was cited."""
@@ -48,7 +50,9 @@ class Citation:
 
     @property
     def place(self) -> str:
-        """The document and line, as a terminal or an editor opens it: ``notes.md:12``."""
+        """Where to look: the document and its page or row; else its line, as an editor opens it: ``notes.md:12``."""
+        if self.at:
+            return f"{self.document}, {self.at}"
         return self.document if self.line is None else f"{self.document}:{self.line}"
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ziggurat.loaders.document import Place
 from ziggurat.stages.answer import Answer, Citation, quote_hash
 from ziggurat.stages.evidence import Support, asked_about, bars_for, content, coverage, find_support, sentences
 from ziggurat.stages.language import language_of
@@ -56,6 +57,7 @@ class Passage:
         chunk: Its id.
         start: Where it begins in the document, in characters.
         line: Its first line in the document, from 1, if known.
+        places: The pages, rows, slides or moments it runs over, with their offsets in it.
     """
 
     text: str
@@ -63,6 +65,7 @@ class Passage:
     chunk: str
     start: int
     line: int | None
+    places: tuple[Place, ...] = ()
 
     @classmethod
     def of(cls, document: Document, position: int) -> Passage:
@@ -76,12 +79,14 @@ class Passage:
             chunk,
             int(metadata.get("start_index", 0)),
             int(line) if line is not None else None,
+            tuple(Place(at, said) for at, said in metadata.get("places", ())),
         )
 
     def cite(self, support: Support, answer_span: tuple[int, int]) -> Citation:
         """The citation for a piece of this passage."""
         quote = self.text[support.start : support.end]
         line = None if self.line is None else self.line + self.text.count("\n", 0, support.start)
+        at = next((str(place) for place in reversed(self.places) if place.start <= support.start), "")
         return Citation(
             self.document,
             self.chunk,
@@ -93,6 +98,7 @@ class Passage:
             round(support.share, 3),
             line,
             None if line is None else line + quote.count("\n"),
+            at,
         )
 
 

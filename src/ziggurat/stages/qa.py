@@ -254,7 +254,7 @@ class RetrievalQA(StageRunnable[Answer]):
         for one in passages:
             if fitting and len(one.text) > left:
                 break
-            fitting.append(Passage(one.text[:left], one.document, one.chunk, one.start, one.line))
+            fitting.append(replace(one, text=one.text[:left]))
             left -= len(one.text)
         return fitting
 

@@ -134,7 +134,7 @@ def test_answers_are_written_over_documents_of_another_stage(index):
     assert outputs["answer"].found
     assert outputs["answer"].citations[0].quote.endswith("The river Lin freezes every winter.")
     with pytest.raises(InputError, match="no list of LangChain documents"):
-        answer.run(question="When?", documents="text")
+        answer.run(question="When does the river freeze?", documents="text")
 
 
 def test_all_of_them_can_be_written_in_a_file_and_read_back(index, tmp_path):
