@@ -18,17 +18,19 @@ from ziggurat.loaders.document import Kind, SourceDocument
 if TYPE_CHECKING:
     from langchain_core.documents.base import Blob
 
-# Longest mark first: the one of UTF-32 little-endian begins like that of UTF-16.
-_MARKS = (
+MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+"""Byte order marks, the longest first: that of UTF-32 little-endian begins like that of UTF-16."""
+
 _BINARY = bytes([*range(9), 11, *range(14, 27), *range(28, 32)])
 """Control characters no text has; tab, line ends, form feed and escape are not among them."""
 
+_ENOUGH = 8
 _HEADING = re.compile(r"^# +(.*?)[ #]*$", re.MULTILINE)
 _CONTROL = re.compile(f"[{re.escape(_BINARY.decode())}]")
 
@@ -85,7 +87,7 @@ def decode(data: bytes, where: str, named: str | None = None) -> tuple[str, str]
         UnreadableDocument: If the bytes are not text, with the offset of the first that is not.
         InputError: If Python knows no encoding of that name.
     """
-    for mark, encoding in _MARKS:
+    for mark, encoding in MARKS:
         if data.startswith(mark):
             return _strict(data, encoding, where), encoding.removesuffix("-sig")
     if named is not None:
@@ -110,10 +112,11 @@ def _unmarked_utf16(data: bytes) -> str | None:
     """UTF-16 without a byte order mark, where no doubt is possible.
 
     The high bytes of Latin letters, digits and spaces are zero: every NUL then stands in the same half
-    of its pair, and at least a quarter of the pairs have one. No text in another encoding has any.
+    of its pair, and at least a quarter of the pairs have one, and eight do or all. No text in another encoding has any.
     """
     high, low = data[::2].count(0), data[1::2].count(0)
-    if len(data) % 2 or (high and low) or 8 * max(high, low) < len(data) or not data:
+    few = max(high, low) < min(_ENOUGH, len(data) // 2)
+    if len(data) % 2 or (high and low) or 8 * max(high, low) < len(data) or few or not data:
         return None
     return "utf-16-be" if high else "utf-16-le"
 

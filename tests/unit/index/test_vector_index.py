@@ -160,10 +160,10 @@ def test_files_become_documents_with_places_and_reasons_for_those_left_out(index
     folder.mkdir()
     (folder / "guide.md").write_text("# Guide\n\nIntro.\n\n## Locks\n\nA lock lifts boats.\nIt fills with water.\n")
     (folder / "empty.txt").write_text("")
-    (folder / "deck.pptx").write_bytes(b"PK")
+    (folder / "deck.xyz").write_bytes(b"PK")
     report = index.add_files(folder)
     assert report.documents == [str(folder / "guide.md")]
-    assert [str(left) for left in report.unsupported] == [f"{folder / 'deck.pptx'}: Nothing reads .pptx files."]
+    assert [str(left) for left in report.unsupported] == [f"{folder / 'deck.xyz'}: Nothing reads .xyz files."]
     assert [str(left) for left in report.unreadable] == [f"{folder / 'empty.txt'}: The file is empty."]
     assert str(report).startswith("1 added, 0 changed, 0 removed, 0 unchanged, 2 left out; 2 of 2 chunks embedded")
     hit = index.search("what lifts boats", k=1)[0]

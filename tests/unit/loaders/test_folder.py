@@ -2,6 +2,7 @@
 
 import os
 import time
+from pathlib import Path
 
 import pytest
 
@@ -101,7 +102,7 @@ def test_links_to_files_are_read_and_links_to_folders_are_not_followed(tmp_path)
     problems = {}
     texts = [
         one.source
-        for one in load(tmp_path, on_problem=lambda key, error: problems.update({os.path.basename(key): error.what}))
+        for one in load(tmp_path, on_problem=lambda key, error: problems.update({Path(key).name: error.what}))
     ]
     assert [os.path.relpath(one, tmp_path) for one in texts] == ["link.txt", "a/b.txt"]
     assert problems["gone.txt"] == "The link leads nowhere."
@@ -163,18 +164,17 @@ def test_a_folder_is_no_file_and_a_file_of_no_type_is_named(tmp_path):
 
 
 def test_a_very_deep_folder_is_walked(tmp_path):
-    folders = [f"{tmp_path}{'/d' * depth}" for depth in range(1, 1200)]
+    folders = [Path(f"{tmp_path}{'/d' * depth}") for depth in range(1, 1200)]
     for folder in folders:
-        os.mkdir(folder)
-    file = f"{folders[-1]}/a.txt"
-    with open(file, "w", encoding="utf-8") as opened:
-        opened.write("x")
+        folder.mkdir()
+    file = folders[-1] / "a.txt"
+    file.write_text("x")
     try:
-        assert [item.key for item in open_path(tmp_path).items()] == [file]
+        assert [item.key for item in open_path(tmp_path).items()] == [str(file)]
     finally:  # what pytest cleans up with is not made for this depth
-        os.unlink(file)
+        file.unlink()
         for folder in reversed(folders):
-            os.rmdir(folder)
+            folder.rmdir()
 
 
 def test_ten_thousand_files_are_listed_in_well_under_a_second(tmp_path):

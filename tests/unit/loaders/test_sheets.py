@@ -40,7 +40,7 @@ def test_each_of_several_sheets_is_named():
 def test_values_come_out_as_the_sheet_shows_them():
     values = [
         dt.date(2024, 1, 31),
-        dt.datetime(2024, 1, 31, 14, 30),
+        dt.datetime(2024, 1, 31, 14, 30),  # noqa: DTZ001 (a sheet knows no time zones)
         dt.time(8, 5),
         dt.timedelta(hours=30),
         0.345,
