@@ -89,7 +89,7 @@ class Peer:
             text=True,
             encoding="utf-8",
         )
-        weights = str(_sentence_transformers_folder(folder)) if match.name == "all-minilm-l6-v2" else ""
+        weights = str(sentence_transformers_folder(folder)) if match.name == "all-minilm-l6-v2" else ""
         self._say(json.dumps({"texts": texts, "vectors": str(vectors), "weights": weights}))
         if self._hear() != "ready":
             raise SystemExit(f"{match.peer} did not start; its own message is above")
@@ -116,7 +116,7 @@ class Peer:
         return self._process.stdout.readline().strip()
 
 
-def _sentence_transformers_folder(folder: Path) -> Path:
+def sentence_transformers_folder(folder: Path) -> Path:
     """The catalogue's files in the layout sentence-transformers reads, with its own 256-token limit."""
     from ziggurat.models.weights import catalogue
 
