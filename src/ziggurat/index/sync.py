@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Iterable
 
@@ -78,6 +77,7 @@ class _Sync:
         self.report = IngestReport()
         self._ingest = Ingest(engine, self.report)
         self._seen: set[str] = set()
+        self._hidden: list[str] = []
         self._touched: list[tuple[ItemRow, ItemRow | None]] = []
         read = json.dumps({"reading": READING, "splitter": splitter.describe()}, sort_keys=True)
 
@@ -91,6 +91,8 @@ class _Sync:
     def take(self, item: Item) -> None:
         """Read an item if it may have changed, and have it committed with others."""
         self._seen.add(item.key)
+        if item.hides is not None:
+            self._hidden.append(item.hides)
         before = self._known.get(item.key)
         if before is not None and before.is_as(item.stamp):
             self.report.unchanged += 1
@@ -145,8 +147,8 @@ class _Sync:
         self._commit_touched()
         if not remove:
             return
-        unread = tuple(left.source + os.sep for left in self.report.unreadable)
-        gone = [row for key, row in self._known.items() if key not in self._seen and not key.startswith(unread)]
+        hidden = tuple(self._hidden)
+        gone = [row for key, row in self._known.items() if key not in self._seen and not key.startswith(hidden)]
 
         def write(transaction: Transaction) -> None:
             for row in gone:

@@ -104,7 +104,8 @@ class Folder:
             return
         for found in _walk(str(self.path), self.rules.of_root(), hidden=self.hidden):
             if isinstance(found, OSError):
-                yield Item(self._key(str(found.filename)), _failing(found))
+                key = self._key(str(found.filename))
+                yield Item(key, _failing(found), hides=key + os.sep)
             else:
                 yield self._item(found.path, found.stat)
 

@@ -46,7 +46,7 @@ class LangChainSource:
             try:
                 document = next(documents, None)
             except Exception as error:  # noqa: BLE001 (a loader may raise anything; what it had read before stays)
-                yield Item(f"{self._name}#error", _failing(self._name, error))
+                yield Item(f"{self._name}#error", _failing(self._name, error), hides="")
                 return
             if document is None:
                 return

@@ -17,7 +17,9 @@ from typing import Any, Protocol, cast, runtime_checkable
 from urllib.parse import urlsplit
 
 from ziggurat.errors import DocumentError, InputError, UnsupportedDocument
+from ziggurat.loaders.addresses import plain
 from ziggurat.loaders.document import SourceDocument
+from ziggurat.loaders.options import checked
 from ziggurat.suggest import did_you_mean
 
 
@@ -31,12 +33,15 @@ class Item:
         stamp: Changes whenever the content may have changed: size and time, an ETag. None where that
             cannot be told without reading.
         size: In bytes, where it is known.
+        hides: Set where the item stands for others that could not be listed: what their keys begin
+            with, empty for any. Nothing is known of those, so nothing of them is removed.
     """
 
     key: str
     read: Callable[[], Iterator[SourceDocument]] = field(repr=False)
     stamp: str | None = None
     size: int | None = None
+    hides: str | None = None
 
 
 @runtime_checkable
@@ -73,6 +78,9 @@ SCHEMES: dict[str, str] = {
     "az": "ziggurat.loaders.cloud_azure:open_azure",
     "gdrive": "ziggurat.loaders.cloud_drive:open_drive",
     "sql": "ziggurat.loaders.database:open_sql",
+    "sqlite": "ziggurat.loaders.database:open_sql",
+    "postgresql": "ziggurat.loaders.database:open_sql",
+    "mysql": "ziggurat.loaders.database:open_sql",
 }
 """Which function opens which scheme: ``(address, **options) -> Source``. A path has none."""
 
@@ -139,16 +147,17 @@ def _by_scheme(given: str | os.PathLike[str], options: dict[str, Any]) -> Source
     if not scheme or scheme == "file":
         from ziggurat.loaders.folder import open_path
 
-        return open_path(Path(urlsplit(text).path if scheme else text), **options)
+        return open_path(Path(urlsplit(text).path if scheme else text), **checked(open_path, options))
     opener = SCHEMES.get(scheme.partition("+")[0])
     if opener is None:
         raise UnsupportedDocument(
             f"Nothing reads addresses that begin with {scheme}://.{did_you_mean(scheme, SCHEMES)}",
-            where=text,
+            where=plain(text),
             fix=f"known: {', '.join(f'{name}://' for name in SCHEMES)}, or a path",
         )
-    module, _, function = opener.partition(":")
-    return cast("Source", getattr(import_module(module), function)(text, **options))
+    module, _, name = opener.partition(":")
+    function = getattr(import_module(module), name)
+    return cast("Source", function(text, **checked(function, options)))
 
 
 def _refuse(options: dict[str, Any], kind: str) -> None:

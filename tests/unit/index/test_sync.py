@@ -174,6 +174,38 @@ def test_a_source_that_cannot_be_listed_to_its_end_removes_nothing(index):
     assert index.document_ids() == ["x", "y"]
 
 
+def test_what_could_not_be_listed_is_not_taken_for_gone(index):
+    shelf = Shelf({"a/x": "one", "a/y": "two", "b/z": "three"})
+    index.sync(shelf)
+
+    class Closed(Shelf):
+        def items(self):
+            yield from super().items()
+            yield Item("a", lambda: self._read("a"), hides="a/")
+
+        def _read(self, key):
+            if key == "a":
+                raise UnreadableDocument("This folder may not be listed.", where="a")
+            return super()._read(key)
+
+    report = index.sync(Closed({}))
+    assert report.removed == ["b/z"]
+    assert [str(left) for left in report.unreadable] == ["a: This folder may not be listed."]
+    assert index.document_ids() == ["a/x", "a/y"]
+
+
+def test_a_folder_named_from_elsewhere_is_the_same_folder(index, folder, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    first = index.sync("docs")
+    assert first.added[0] == "docs/a.md"
+    assert index.sync(folder).unchanged == 3
+    monkeypatch.chdir(folder)
+    report = index.sync(".")
+    assert (report.unchanged, report.documents) == (3, [])
+    write(folder / "a.md", "# a\n\nOther.")
+    assert index.sync(folder).changed == ["docs/a.md"]
+
+
 def test_two_sources_know_nothing_of_one_another(index):
     index.sync(Shelf({"x": "one"}, name="first"))
     index.sync(Shelf({"y": "two"}, name="second"))
