@@ -68,7 +68,9 @@ def _content(kb):
     with VectorIndex.open(kb, Slow(16), splitter=SPLITTER) as index:
         assert index.verify().ok
         with index._engine.store.reading() as connection:
-            documents = connection.execute("SELECT id, text, kind, chunks, metadata FROM documents ORDER BY id").fetchall()
+            documents = connection.execute(
+                "SELECT id, text, kind, chunks, metadata FROM documents ORDER BY id"
+            ).fetchall()
             chunks = connection.execute(
                 "SELECT chunks.id, text, first_char, headings, vector FROM chunks JOIN vectors USING (row) ORDER BY 1"
             ).fetchall()

@@ -25,6 +25,7 @@ _COMMANDS = {
     "explain": ("ziggurat.cli.explain", "Say what a run would do and cost, without running it."),
     "check": ("ziggurat.cli.check", "Check chain files; what is wrong, with file and line."),
     "draw": ("ziggurat.cli.draw", "Draw a chain, as text, SVG or PNG."),
+    "migrate": ("ziggurat.cli.migrate", "Copy one vector store into another."),
     "models": ("ziggurat.cli.models", "List and download the local models."),
 }
 

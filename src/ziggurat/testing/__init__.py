@@ -1,7 +1,7 @@
 """Public test doubles for code that builds on Ziggurat.
 
-`FakeChat`, `FakeEmbeddings` and `FakeImages` stand in for models; `OpenAIServer` stands in for the
-service, with faults on demand. Importing this module imports none of them, so it stays cheap.
+`FakeChat`, `FakeEmbeddings` and `FakeImages` stand in for models; `OpenAIServer` and `PineconeServer` stand
+in for the services, the first with faults on demand. Importing this module imports none of them, so it stays cheap.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ziggurat.testing.embeddings import FakeEmbeddings
     from ziggurat.testing.images import FakeImages
     from ziggurat.testing.openai_server import Fault, OpenAIServer, Received
+    from ziggurat.testing.pinecone_server import PineconeServer
 
 __all__ = [
     "Call",
@@ -22,6 +23,7 @@ __all__ = [
     "FakeImages",
     "Fault",
     "OpenAIServer",
+    "PineconeServer",
     "Received",
     "tool_call",
 ]
@@ -33,6 +35,7 @@ _HOMES = {
     "FakeImages": "images",
     "Fault": "openai_server",
     "OpenAIServer": "openai_server",
+    "PineconeServer": "pinecone_server",
     "Received": "openai_server",
     "tool_call": "chat",
 }
