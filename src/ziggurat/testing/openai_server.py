@@ -12,7 +12,6 @@ import json
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
@@ -24,6 +23,7 @@ from ziggurat.testing import openai_wire as wire
 from ziggurat.testing.chat import FakeChat
 from ziggurat.testing.embeddings import FakeEmbeddings
 from ziggurat.testing.images import FakeImages
+from ziggurat.testing.local_http import QuietHandler, QuietHttp, bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +108,11 @@ class OpenAIServer:
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
         self._closing = threading.Event()
-        self._http: ThreadingHTTPServer | None = None
+        self._http: QuietHttp | None = None
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
-        self._http = _Http(("127.0.0.1", 0), _handler_of(self))
+        self._http = QuietHttp(("127.0.0.1", 0), bound(_Handler, self))
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
         return self
@@ -156,31 +156,13 @@ class OpenAIServer:
         return self._api_key is None or self._api_key in given
 
 
-class _Http(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that leaves early is what these tests are about; nothing is printed."""
-
-
-def _handler_of(server: OpenAIServer) -> type[BaseHTTPRequestHandler]:
-    """A handler class bound to one server; the standard library makes an object of it for each connection."""
-
-    class Handler(_Handler):
-        owner = server
-
-    return Handler
-
-
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(QuietHandler):
     owner: OpenAIServer
-    protocol_version = "HTTP/1.1"
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 (the standard library's name)
         self._serve({})
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802 (the standard library's name)
         raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         try:
             body = json.loads(raw)
@@ -188,9 +170,6 @@ class _Handler(BaseHTTPRequestHandler):
             self._error(400, "The body is not JSON.", "invalid_request_error")
             return
         self._serve(body)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the standard library's name)
-        """Nothing on stderr."""
 
     def _serve(self, body: dict[str, Any]) -> None:
         parts = urlsplit(self.path)

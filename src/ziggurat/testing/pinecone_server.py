@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
+
+from ziggurat.testing.local_http import QuietHandler, QuietHttp, bound
 
 _LARGEST_UPSERT = 1000
 _LARGEST_METADATA = 40_960
@@ -60,11 +61,11 @@ class PineconeServer:
         self.paths: list[str] = []
         self._api_key = api_key
         self._lock = threading.Lock()
-        self._http: ThreadingHTTPServer | None = None
+        self._http: QuietHttp | None = None
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
-        self._http = _Http(("127.0.0.1", 0), _handler_of(self))
+        self._http = QuietHttp(("127.0.0.1", 0), bound(_Handler, self))
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
         return self
@@ -254,35 +255,14 @@ def _shown(one: Mapping[str, Any]) -> dict[str, Any]:
     return {"id": one["id"], "values": one["values"].tolist(), "metadata": one["metadata"]}
 
 
-class _Http(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that leaves early is no news."""
-
-
-def _handler_of(server: PineconeServer) -> type[BaseHTTPRequestHandler]:
-    """A handler class bound to one server; the standard library makes an object of it for each connection."""
-
-    class Handler(_Handler):
-        owner = server
-
-    return Handler
-
-
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(QuietHandler):
     owner: PineconeServer
-    protocol_version = "HTTP/1.1"
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 (the standard library's name)
         self._serve({})
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802 (the standard library's name)
         self._serve(json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}"))
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the standard library's name)
-        """Nothing on stderr."""
 
     def _serve(self, body: dict[str, Any]) -> None:
         parts = urlsplit(self.path)
