@@ -48,14 +48,24 @@ def bar(label: str, total: int | None, unit: Unit = "items") -> Iterator[Counter
         DownloadColumn,
         MofNCompleteColumn,
         ProgressColumn,
+        Task,
         TextColumn,
         TimeRemainingColumn,
         TransferSpeedColumn,
     )
     from rich.progress import Progress as RichProgress
+    from rich.text import Text
+
+    class _Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            seconds = task.finished_time or task.elapsed or 0.0
+            if seconds < 0.5:  # noqa: PLR2004 (before that it says nothing)
+                return Text("")
+            rate = task.completed / seconds
+            return Text(f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s", style="dim")  # noqa: PLR2004 (digits that matter)
 
     counts: tuple[ProgressColumn, ...] = (
-        (DownloadColumn(), TransferSpeedColumn()) if unit == "bytes" else (MofNCompleteColumn(),)
+        (DownloadColumn(), TransferSpeedColumn()) if unit == "bytes" else (MofNCompleteColumn(), _Rate())
     )
     columns = (TextColumn("{task.description}"), BarColumn(), *counts, TimeRemainingColumn())
     with RichProgress(*columns, console=Console(stderr=True)) as display:

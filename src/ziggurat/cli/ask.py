@@ -17,7 +17,14 @@ from ziggurat.cli import HELP
 @click.option(
     "-k", "passages", default=4, show_default=True, type=click.IntRange(1, 50), help="Passages to answer from."
 )
-def command(folder: Path, question: str, model: str | None, passages: int) -> None:
+@click.option(
+    "--search",
+    type=click.Choice(["hybrid", "multihop", "words", "similarity", "mmr"]),
+    default="hybrid",
+    show_default=True,
+    help="How passages are found; multihop follows the names in them, and shows the path.",
+)
+def command(folder: Path, question: str, model: str | None, passages: int, search: str) -> None:
     """Ask the index in FOLDER a QUESTION.
 
     Each sentence is printed once it was checked against the passages; below stands where its
@@ -25,8 +32,9 @@ def command(folder: Path, question: str, model: str | None, passages: int) -> No
     answer, that is the answer.
 
     \b
-    Example:
+    Examples:
       ziggurat ask kb "What did we decide about the release?"
+      ziggurat ask kb "Where was the director of Swamp Thing born?" --search multihop
     """
     from rich.console import Console
 
@@ -37,8 +45,13 @@ def command(folder: Path, question: str, model: str | None, passages: int) -> No
 
     console = Console()
     with VectorIndex.open(folder, read_only=True) as index:
+        if search == "multihop":
+            found = index.search(question, k=passages, mode="multihop")
+            for hop in dict.fromkeys(hop for hit in found for hop in hit.path):
+                console.print(f"  {hop}", style="dim", markup=False, highlight=False, soft_wrap=True)
+        retriever = index.as_retriever(search_type=search, search_kwargs={"k": passages})
         whole, shown = Answer(""), ""
-        for piece in RetrievalQA(index, model, k=passages).stream(question):
+        for piece in RetrievalQA(retriever, model, k=passages).stream(question):
             whole += piece
             marked = whole.annotated()  # a later piece adds to it and changes nothing before
             console.print(marked[len(shown) :], end="", markup=False, highlight=False, soft_wrap=True)

@@ -43,6 +43,7 @@ _LEAD = re.compile(
     r"(?: \d+)?(?: provided)?,\s*|根据\s*(?:passage\s*\d+|(?:文档|材料|文章|段落)[^，,]{0,12})\s*[，,]\s*|the passages? (?:states?|says?) that\s+)+",
     re.IGNORECASE,
 )
+_WORD = re.compile(r"\w+")
 _META = re.compile(r"^(?:the|this|a) question (?:asks?|is about)\b", re.IGNORECASE)
 """Sentences about the question are no answer to it."""
 
@@ -58,6 +59,8 @@ class Passage:
         start: Where it begins in the document, in characters.
         line: Its first line in the document, from 1, if known.
         places: The pages, rows, slides or moments it runs over, with their offsets in it.
+        led: The path that led to it, in words, where a search took several hops: a passage at its end
+            need not speak of what the question speaks of.
     """
 
     text: str
@@ -66,6 +69,7 @@ class Passage:
     start: int
     line: int | None
     places: tuple[Place, ...] = ()
+    led: str = ""
 
     @classmethod
     def of(cls, document: Document, position: int) -> Passage:
@@ -80,6 +84,7 @@ class Passage:
             int(metadata.get("start_index", 0)),
             int(line) if line is not None else None,
             tuple(Place(at, said) for at, said in metadata.get("places", ())),
+            " ".join(map(str, metadata.get("path", ()))),
         )
 
     def cite(self, support: Support, answer_span: tuple[int, int]) -> Citation:
@@ -170,10 +175,10 @@ class Checker:
             if language_of(passage.text) != language:
                 foreign.append(passage)
                 continue
-            if coverage(self._question, [passage.text, passage.document]) < bars.about:
+            if coverage(self._question, [passage.text, passage.document, passage.led]) < bars.about:
                 continue
             if short:
-                together = find_support(f"{self._question} {sentence}", passage.text)
+                together = find_support(f"{_beyond(self._question, passage.led)} {sentence}", passage.text)
                 inner = find_support(sentence, passage.text[together.start : together.end])
                 share = together.share if inner.share == 1.0 else 0.0
                 support = Support(share, together.start + inner.start, together.start + inner.end)
@@ -218,6 +223,14 @@ def quote(question: str, passages: Sequence[Passage]) -> Answer | None:
     _, passage, support = best
     text = " ".join(passage.text[support.start : support.end].split())
     return Answer(text, (passage.cite(support, (0, len(text))),))
+
+
+def _beyond(question: str, led: str) -> str:
+    """The words of a question that the path to a passage does not account for."""
+    if not led:
+        return question
+    known = set(_WORD.findall(led.casefold()))
+    return " ".join(word for word in question.split() if not known.issuperset(_WORD.findall(word.casefold())))
 
 
 def _clean(text: str) -> str:

@@ -119,6 +119,16 @@ def test_an_answer_is_printed_with_its_marks_and_places(here):
     assert rest == ['  [1] notes/mill.md:3 "The mill was built in 1720."']
 
 
+def test_a_search_in_several_hops_shows_its_path(here):
+    (here / "notes" / "miller.md").write_text("# Joan Miller\n\nShe came from Delft.\n", encoding="utf-8")
+    (here / "notes" / "mill.md").write_text("# Old Mill\n\nThe mill belonged to Joan Miller.\n", encoding="utf-8")
+    run("index", "notes", "--to", "kb", "--embeddings", "fake:64")
+    model = "fake:fixed She came from Delft."
+    text = run("ask", "kb", "Where did the owner of Old Mill come from?", "--model", model, "--search", "multihop")
+    assert "  Old Mill names “Joan Miller” → Joan Miller" in text.splitlines()
+    assert "notes/miller.md:3" in text
+
+
 def test_a_question_the_documents_do_not_answer_is_an_answer_and_no_failure(here):
     run("index", "notes", "--to", "kb", "--embeddings", "fake:64")
     assert run("ask", "kb", "Who won the cup?", "--model", "fake:fixed Nobody knows.") == "Not in the documents.\n"
