@@ -52,10 +52,10 @@ _CJK_RUN = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
 _TOKEN = re.compile(rf"[{_CJK_RUN}]+|\d+(?:[.,]\d+)*|[^\W\d_{_CJK_RUN}]+(?:['’][^\W\d_]+)?")
 _BREAK = re.compile(
     r"(?<=[.!?…])([\"'”’)\]]*)\s+|(?<=[。！？])([”’」』）]*)"
-    r"|[^\S\n]*\n[^\S\n]*\n\s*|[^\S\n]*\n\s*(?=[#>|•]|[-*+]\s|\d+[.)]\s)"
+    r"|[^\S\n]*\n[^\S\n]*\n\s*|[^\S\n]*\n\s*(?=[#>|•]|[-*+]\s|\d+[.)]\s|[^:;\n]{1,60}: [^;\n]*;)"
 )
-"""Where a sentence ends: at its mark, at a blank line, or before a line that begins an item. A line
-break alone ends nothing: texts are wrapped by hand."""
+"""Where a sentence ends: at its mark, at a blank line, or before a line that begins an item or is the row
+of a table ("Team: Blues; Wins: 1"). A line break alone ends nothing: texts are wrapped by hand."""
 _NO_BREAK = re.compile(
     r"(?:\b(?:mr|mrs|ms|dr|prof|sr|jr|st|vs|etc|no|fig|approx|inc|ltd|e\.g|i\.e)|\b[A-Z])\.$", re.IGNORECASE
 )
