@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import openai
 import pytest
@@ -215,6 +216,7 @@ def test_what_azure_lacks_is_named_one_by_one(monkeypatch):
     with pytest.raises(ModelUnavailable, match="OPENAI_API_VERSION"):
         models.chat("azure:house")
     monkeypatch.setenv("OPENAI_API_VERSION", "2025-01-01")
+    monkeypatch.setitem(sys.modules, "azure.identity", None)  # else it would sign in by itself
     with pytest.raises(ModelUnavailable, match="AZURE_OPENAI_API_KEY"):
         models.chat("azure:house")
 
