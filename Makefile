@@ -45,6 +45,8 @@ bench: $(VENV)/.dev $(PEERS)/.ready ## measure against the peers, side by side
 		$(BIN)/python benchmarks/$$one.py --peers-python $(PEERS)/bin/python || exit 1; done
 	$(BIN)/python benchmarks/embedding.py --peers-python $(PEERS)/bin/python
 	$(BIN)/python benchmarks/index.py
+	$(BIN)/python benchmarks/million.py
+	$(BIN)/python benchmarks/ingest.py --peers-python $(PEERS)/bin/python
 	$(BIN)/python benchmarks/xquad.py
 
 clean: ## remove what the targets made; downloaded models stay
