@@ -2,7 +2,7 @@
 
 Knows the form of a spec and the entry-point group; knows no provider. Ours come through the same
 door as anybody's: a package registers an object under the group ``ziggurat.providers`` and its
-methods ``chat``, ``embeddings`` and ``images`` are what it can do. A leaf, so that an index can
+methods ``chat``, ``embeddings``, ``images`` and ``reranker`` are what it can do. A leaf, so that an index can
 open the embedding model its manifest names without importing the models.
 """
 
@@ -16,19 +16,25 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 from ziggurat.errors import InputError, UnknownModel
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    import numpy.typing as npt
     from langchain_core.embeddings import Embeddings
     from langchain_core.language_models import BaseChatModel
 
     from ziggurat.picture import Picture
 
 GROUP = "ziggurat.providers"
-Kind = Literal["chat", "embeddings", "images"]
+Kind = Literal["chat", "embeddings", "images", "rerankers"]
 
 DEFAULTS: dict[Kind, str] = {
     "chat": "local:qwen2.5-coder-0.5b",
     "embeddings": "local:multilingual-e5-small",
 }
 """What a call with no model named uses. A key in the environment never changes it."""
+DEFAULT_RERANKER = "local:mmarco-minilm-l12"
+"""The same where something is to be reranked. Apart, since reranking is optional: it is not fetched with the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,25 @@ class ImageModel(Protocol):
 
 
 @runtime_checkable
+class Reranker(Protocol):
+    """Something that reads a question and a text together and says how well the text answers it."""
+
+    @property
+    def spec(self) -> str:
+        """What opens it."""
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells its scores from another's; the same in every process."""
+
+    def score(self, question: str, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """A score for each text, (n,), finite; the larger the better. Comparable within one call and between calls."""
+
+    async def ascore(self, question: str, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """The same without blocking."""
+
+
+@runtime_checkable
 class ChatProvider(Protocol):
     """A provider of chat models."""
 
@@ -96,6 +121,14 @@ class ImagesProvider(Protocol):
 
     def images(self, name: str, **options: Any) -> ImageModel:
         """Open the image model ``name``; ``options`` go to its constructor."""
+
+
+@runtime_checkable
+class RerankerProvider(Protocol):
+    """A provider of rerankers."""
+
+    def reranker(self, name: str, **options: Any) -> Reranker:
+        """Open the reranker ``name``; ``options`` go to its constructor."""
 
 
 @cache
@@ -149,6 +182,15 @@ def open_images(spec: str, **options: Any) -> ImageModel:
     return provider.images(_name_for(parsed), **options)
 
 
+def open_reranker(spec: str | None = None, **options: Any) -> Reranker:
+    """Open a reranker by spec; the local default when none is named."""
+    parsed = ModelSpec.parse(spec or DEFAULT_RERANKER)
+    provider = find_provider(parsed)
+    if not isinstance(provider, RerankerProvider):
+        raise _cannot(parsed, "rerankers")
+    return provider.reranker(_name_for(parsed), **options)
+
+
 def _name_for(spec: ModelSpec) -> str:
     """What its provider knows the model by; the provider of everything else needs the whole spec."""
     return spec.name if spec.provider in providers() else str(spec)
@@ -156,7 +198,7 @@ def _name_for(spec: ModelSpec) -> str:
 
 def _cannot(spec: ModelSpec, kind: Kind) -> UnknownModel:
     return UnknownModel(
-        f"The provider {spec.provider!r} has no {kind} models.",
+        f"The provider {spec.provider!r} has no {kind}{'' if kind == 'rerankers' else ' models'}.",
         where=str(spec),
         fix=f"known providers: {', '.join(sorted(providers()))}",
     )

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
+from ziggurat.index.splitting import StructureSplitter
 from ziggurat.models.encoder import e5
 from ziggurat.models.encoder.embeddings import LocalEmbeddings
 from ziggurat.models.encoder.engine import Engine, Limits
@@ -129,6 +130,18 @@ def test_minilm_ignores_what_is_beyond_its_256_tokens():
     long = "clay " * 254
     first, second = model.embed_array([long, long + "The comet was seen by every astronomer."])
     assert first @ second > 0.9995
+
+
+def test_tokens_are_counted_without_prefix_and_ends(model):
+    words = "the granary stood beside the canal"
+    assert model.count_tokens([words, ""]) == [model.count_tokens([words])[0], 0]
+    assert 6 <= model.count_tokens([words])[0] <= 9
+    assert model.count_tokens([]) == []
+    splitter = StructureSplitter(size=64, overlap=10, measure="tokens", counter=model)
+    text = "The granary stood beside the canal. 粮仓位于运河旁边。 " * 40
+    pieces = [text[piece.start : piece.end] for piece in splitter.split(text)]
+    assert len(pieces) > 5
+    assert 32 < max(model.count_tokens(pieces)) <= 64
 
 
 def test_the_fingerprint_names_spec_weights_and_recipe(model):

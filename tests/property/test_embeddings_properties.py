@@ -6,16 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ziggurat.models.encoder.embeddings import LocalEmbeddings
-from ziggurat.models.encoder.engine import _batches, _Window
+from ziggurat.models.encoder.engine import _Window, batches
 from ziggurat.models.encoder.graph import Matrix
 
 
 @given(lengths=st.lists(st.integers(1, 600)), bound=st.integers(1, 2000))
 def test_batches_hold_every_window_once_within_the_bound(lengths, bound):
     windows = [_Window(number, [0] * length) for number, length in enumerate(sorted(lengths))]
-    batches = list(_batches(windows, bound))
-    assert [window for batch in batches for window in batch] == windows
-    for batch in batches:
+    made = list(batches(windows, bound))
+    assert [window for batch in made for window in batch] == windows
+    for batch in made:
         assert len(batch) * len(batch[-1].ids) <= bound or len(batch) == 1
 
 

@@ -16,7 +16,7 @@ from ziggurat.index.embedder import Embedder
 from ziggurat.index.engine import Engine
 from ziggurat.index.hits import IngestReport, ReembedReport
 from ziggurat.index.langchain_store import EngineStore
-from ziggurat.index.splitting import Splitter, open_splitter
+from ziggurat.index.splitting import Splitter, counted, open_splitter
 from ziggurat.loaders.document import SourceDocument
 from ziggurat.loaders.parsers import PARSERS, Parser
 from ziggurat.loaders.source import open_source
@@ -103,7 +103,8 @@ class FilledStore(EngineStore):
         return ingest.add_document(self._engine, document, splitter=self._splitter())
 
     def _splitter(self) -> Splitter:
-        return open_splitter(self._given_splitter, self._engine.manifest.splitter)
+        splitter = open_splitter(self._given_splitter, self._engine.manifest.splitter)
+        return counted(splitter, lambda: self._engine.embedder.model)
 
     def reembed(self, embedding: Embeddings | str, *, progress: Progress | None = None) -> ReembedReport:
         """Embed every chunk with another model; until that is done the present one goes on serving.

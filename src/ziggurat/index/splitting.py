@@ -1,50 +1,56 @@
 """Documents into chunks, by their structure, with exact positions.
 
-Splits at headings first, then between paragraphs, code fences, sentences (Chinese and Japanese
-marks too) and words, and inside a word only when nothing else is left. A chunk is always one
+Splits at headings first, then between paragraphs, tables' rows, list items, code fences, sentences (Chinese and
+Japanese marks too) and words, and inside a word only when nothing else is left. A chunk is always one
 unbroken span of the text, so ``text[start:end]`` is the chunk; neighbouring chunks of one section
-share their border sentences. Knows nothing of files or models. Works in time linear in the text.
+share their border sentences. What a text is made of is `structure`'s, what it weighs `measuring`'s. Knows nothing
+of files. Works in time linear in the text.
 
 Sizes are in characters, a Chinese, Japanese or Korean character counting as two: it says about as
 much as two or three Latin ones, to an embedding model's tokeniser as well. The default of 1,000
 leaves XQuAD's passages (785 characters on average, 250 in Chinese) whole, fits multilingual-e5's
-512 tokens in every script, and lets four chunks be read by a small local chat model in seconds.
+512 tokens in every script, and lets four chunks be read by a small local chat model in seconds. Sizes in
+tokens are those of the index's embedding model, or of another one that is given.
 """
 
 from __future__ import annotations
 
 import bisect
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from ziggurat.errors import InputError
+from ziggurat.index.embedder import fingerprint_of
+from ziggurat.index.langchain_splitter import LangChainSplitter
+from ziggurat.index.measuring import Characters, Measure, tokens_of
+from ziggurat.index.structure import Piece, Section, Unit, sections, units, weight
 from ziggurat.loaders.document import Kind
+
+__all__ = [
+    "OVERLAP",
+    "SIZE",
+    "SMALLEST_SIZE",
+    "LangChainSplitter",
+    "Lines",
+    "Piece",
+    "Splitter",
+    "StructureSplitter",
+    "counted",
+    "open_splitter",
+    "weight",
+]
 
 SIZE = 1000
 OVERLAP = 120
 SMALLEST_SIZE = 40
+SMALLEST_TOKENS = 16
+RULES = 2
+"""Raised when the same settings come to other chunks, so that a sync splits unchanged files again."""
 
-_WIDE = re.compile("[\u1100-\u11ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uff60\U00020000-\U0003ffff]")
-_SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s)\s*|[。！？；｡]+[”』」）]*\s*|\n\s*")
-_HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*$")
-_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A chunk's place in its document.
-
-    Attributes:
-        start: Offset of the first character.
-        end: Offset after the last.
-        headings: The headings above it, outermost first.
-    """
-
-    start: int
-    end: int
-    headings: tuple[str, ...] = ()
+_Weighed = tuple[int, int, int]
+_CHARACTERS = Characters()
 
 
 @runtime_checkable
@@ -63,45 +69,73 @@ class StructureSplitter:
     """The default splitter.
 
     Args:
-        size: The most a chunk may weigh, in characters; a CJK character weighs two.
+        size: The most a chunk may weigh: in characters, of which one of CJK weighs two, or in tokens.
         overlap: How much of the chunk before, in whole sentences, a chunk may begin with.
+        measure: What sizes are in.
+        counter: Whose tokens are counted: a model with ``count_tokens(texts)`` or LangChain's
+            ``get_num_tokens(text)``. In an index, its embedding model when none.
 
     Raises:
-        InputError: If the sizes make no sense.
+        InputError: If the sizes make no sense, or the counter tells no tokens.
     """
 
     size: int = SIZE
     overlap: int = OVERLAP
+    measure: Literal["characters", "tokens"] = "characters"
+    counter: object | None = field(default=None, repr=False)
+    _measure: Measure | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if self.size < SMALLEST_SIZE:
-            raise InputError(f"A chunk size of {self.size} is too small.", fix=f"use {SMALLEST_SIZE} or more")
+        if self.measure not in {"characters", "tokens"}:
+            raise InputError(f"{self.measure!r} is no measure of a text.", fix="choose from: characters, tokens")
+        smallest = SMALLEST_SIZE if self.measure == "characters" else SMALLEST_TOKENS
+        if self.size < smallest:
+            raise InputError(f"A chunk size of {self.size} is too small.", fix=f"use {smallest} or more")
         if not 0 <= self.overlap <= self.size // 2:
             raise InputError(
                 f"An overlap of {self.overlap} does not fit chunks of {self.size}.", fix="use at most half"
             )
+        if self.measure == "characters":
+            object.__setattr__(self, "_measure", _CHARACTERS)
+        elif self.counter is not None:
+            object.__setattr__(self, "_measure", tokens_of(self.counter))
 
     def describe(self) -> dict[str, Any]:
-        """Name and settings."""
-        return {"name": "structure", **asdict(self)}
+        """Name and settings, and whose tokens are counted where that is known."""
+        said: dict[str, Any] = {"name": "structure", "size": self.size, "overlap": self.overlap, "rules": RULES}
+        if self.measure == "tokens":
+            said["measure"] = self.measure
+            if self.counter is not None:
+                said["counter"] = _name_of(self.counter)
+        return said
 
     def split(self, text: str, kind: Kind = "text") -> list[Piece]:
         """Chunks of a text.
 
         Args:
             text: The whole document.
-            kind: Whether ``#`` and code fences mean something.
+            kind: What its lines mean: ``#``, bars and code fences in Markdown, a row each in a table, code.
+
+        Raises:
+            InputError: If tokens are to be counted and nobody was named who tells them.
         """
+        measure = self._measure
+        if measure is None:
+            raise InputError(
+                "Nobody counts the tokens of this splitter.",
+                fix="give StructureSplitter a counter=, or give the splitter to an index, whose model counts",
+            )
         pieces: list[Piece] = []
-        for section in _sections(text) if kind == "markdown" else [_Section(0, len(text), (), ())]:
-            pieces.extend(self._split_section(text, section))
+        for section in sections(text, kind):
+            pieces.extend(self._split_section(text, section, kind, measure))
         return pieces
 
-    def _split_section(self, text: str, section: _Section) -> Iterator[Piece]:
-        if weight(text, section.start, section.end) <= self.size:
+    def _split_section(self, text: str, section: Section, kind: Kind, measure: Measure) -> Iterator[Piece]:
+        whole = (section.start, section.end)
+        if measure.may_fit(text, whole, self.size) and measure.weigh(text, [whole])[0] <= self.size:
             yield from _trimmed(text, section.start, section.end, section.headings)
             return
-        atoms = [(start, end, weight(text, start, end)) for start, end in self._atoms(text, section)]
+        atoms = list(self._atoms(text, units(text, section, kind), measure))
         first = 0
         while first < len(atoms):
             last, total = first, 0
@@ -109,12 +143,30 @@ class StructureSplitter:
                 total += atoms[last][2]
                 last += 1
             last = self._better_border(text, atoms, first, last)
+            last = self._fitting(text, atoms, first, last, measure)
             yield from _trimmed(text, atoms[first][0], atoms[last - 1][1], section.headings)
             if last == len(atoms):
                 return
             first = self._overlapping_start(atoms, first, last)
 
-    def _better_border(self, text: str, atoms: list[tuple[int, int, int]], first: int, last: int) -> int:
+    def _atoms(self, text: str, parts: Iterable[Unit], measure: Measure) -> Iterator[_Weighed]:
+        """The units that fit, and what the others are cut into, each with its weight."""
+        known = list(parts)
+        for unit, heavy in zip(known, measure.weigh(text, [(one.start, one.end) for one in known]), strict=True):
+            if heavy <= self.size or unit.end - unit.start == 1:
+                yield unit.start, unit.end, heavy
+            else:
+                yield from self._atoms(text, unit.finer(text, unit.start, unit.end, self.size), measure)
+
+    def _fitting(self, text: str, atoms: Sequence[_Weighed], first: int, last: int, measure: Measure) -> int:
+        """Where a chunk ends that is no heavier together than it may be; tokens do not quite add up."""
+        while measure is not _CHARACTERS and last - first > 1:
+            if measure.weigh(text, [(atoms[first][0], atoms[last - 1][1])])[0] <= self.size:
+                break
+            last -= 1
+        return last
+
+    def _better_border(self, text: str, atoms: Sequence[_Weighed], first: int, last: int) -> int:
         """The last paragraph break in the second half of a full chunk, or where it is full."""
         if last == len(atoms):
             return last
@@ -127,7 +179,7 @@ class StructureSplitter:
                 best = at + 1
         return best
 
-    def _overlapping_start(self, atoms: list[tuple[int, int, int]], first: int, last: int) -> int:
+    def _overlapping_start(self, atoms: Sequence[_Weighed], first: int, last: int) -> int:
         """Where the next chunk begins: some whole atoms back, if they are light and room is left."""
         start, shared = last, 0
         room = self.size - atoms[last][2]
@@ -135,83 +187,6 @@ class StructureSplitter:
             start -= 1
             shared += atoms[start][2]
         return start
-
-    def _atoms(self, text: str, section: _Section) -> Iterator[tuple[int, int]]:
-        """Spans that are not broken: code fences that fit, sentences, and bits of longer ones."""
-        at = section.start
-        for start, end in section.fences:
-            yield from self._sentences(text, at, start)
-            if weight(text, start, end) <= self.size:
-                yield start, end
-            else:
-                yield from self._sentences(text, start, end)
-            at = end
-        yield from self._sentences(text, at, section.end)
-
-    def _sentences(self, text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-        at = start
-        for mark in _SENTENCE_END.finditer(text, start, end):
-            yield from self._fitting(text, at, mark.end())
-            at = mark.end()
-        yield from self._fitting(text, at, end)
-
-    def _fitting(self, text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-        """One sentence, or bits of it that fit, broken at white space where there is some."""
-        longest = self.size // 2
-        while end - start > longest and weight(text, start, end) > self.size:
-            cut = start + longest
-            space = max(text.rfind(" ", start + longest // 2, cut), text.rfind("\n", start + longest // 2, cut))
-            if space > 0:
-                cut = space + 1
-            yield start, cut
-            start = cut
-        if end > start:
-            yield start, end
-
-
-@dataclass(frozen=True, slots=True)
-class _Section:
-    start: int
-    end: int
-    headings: tuple[str, ...]
-    fences: tuple[tuple[int, int], ...]
-
-
-def _sections(text: str) -> Iterator[_Section]:
-    """Markdown by headings; a heading without text of its own stays with what follows it."""
-    path: list[tuple[int, str]] = []
-    fences: list[tuple[int, int]] = []
-    start, has_body, fence, fence_start, at = 0, False, "", 0, 0
-    for line in text.splitlines(keepends=True):
-        bare = line.rstrip("\r\n")
-        opening = _FENCE.match(bare)
-        if fence:
-            if opening and opening[1].startswith(fence) and not bare[opening.end() :].strip():
-                fences.append((fence_start, at + len(line)))
-                fence = ""
-        elif opening:
-            fence, fence_start, has_body = opening[1], at, True
-        elif (heading := _HEADING.match(bare)) is not None:
-            if has_body:
-                yield _Section(start, at, tuple(title for _, title in path), tuple(fences))
-                start, has_body, fences = at, False, []
-            level = len(heading[1])
-            while path and path[-1][0] >= level:
-                path.pop()
-            path.append((level, heading[2]))
-        elif bare.strip():
-            has_body = True
-        at += len(line)
-    if fence:
-        fences.append((fence_start, len(text)))
-    yield _Section(start, len(text), tuple(title for _, title in path), tuple(fences))
-
-
-def weight(text: str, start: int, end: int) -> int:
-    """Characters of a span, those of CJK counted twice."""
-    if text.isascii():
-        return end - start
-    return end - start + sum(1 for _ in _WIDE.finditer(text, start, end))
 
 
 def _trimmed(text: str, start: int, end: int, headings: tuple[str, ...]) -> Iterator[Piece]:
@@ -221,43 +196,6 @@ def _trimmed(text: str, start: int, end: int, headings: tuple[str, ...]) -> Iter
     end -= len(part) - len(part.rstrip())
     if start < end:
         yield Piece(start, end, headings)
-
-
-class LangChainSplitter:
-    """A LangChain ``TextSplitter`` with the positions of its chunks found in the text.
-
-    Args:
-        splitter: Anything with ``split_text(text) -> list[str]``.
-    """
-
-    def __init__(self, splitter: Any) -> None:
-        self._split: Callable[[str], list[str]] = splitter.split_text
-        self._name = f"{type(splitter).__module__}.{type(splitter).__qualname__}"
-
-    def describe(self) -> dict[str, Any]:
-        """The class's name; its settings are its own."""
-        return {"name": self._name}
-
-    def split(self, text: str, kind: Kind = "text") -> list[Piece]:  # noqa: ARG002 (a Splitter takes it)
-        """The splitter's chunks, each at its first place after the start of the one before.
-
-        Raises:
-            InputError: If a chunk is not a part of the text, so that it has no position.
-        """
-        pieces: list[Piece] = []
-        at = 0
-        for chunk in self._split(text):
-            if not chunk.strip():
-                continue
-            start = text.find(chunk, at)
-            if start < 0:
-                raise InputError(
-                    f"{self._name} changes the text it splits, so its chunks have no position: {chunk[:40]!r}.",
-                    fix="turn its rewriting off, or use the default splitter",
-                )
-            pieces.append(Piece(start, start + len(chunk)))
-            at = start + 1
-        return pieces
 
 
 def open_splitter(given: object | None, described: Mapping[str, Any] | None = None) -> Splitter:
@@ -273,10 +211,15 @@ def open_splitter(given: object | None, described: Mapping[str, Any] | None = No
     if given is None:
         if described is None:
             return StructureSplitter()
-        if described.get("name") == "structure":
-            return StructureSplitter(size=int(described["size"]), overlap=int(described["overlap"]))
+        if described.get("name") == "structure" and "counter" not in described:
+            return StructureSplitter(
+                size=int(described["size"]),
+                overlap=int(described["overlap"]),
+                measure=described.get("measure", "characters"),
+            )
+        counter = f" and the counter {described['counter']!r}" if "counter" in described else ""
         raise InputError(
-            f"The index was made with the splitter {described.get('name')!r}, which must be given again.",
+            f"The index was made with the splitter {described.get('name')!r}{counter}, which must be given again.",
             fix="VectorIndex.open(path, splitter=...)",
         )
     if isinstance(given, Splitter):
@@ -286,6 +229,26 @@ def open_splitter(given: object | None, described: Mapping[str, Any] | None = No
     raise InputError(
         f"{type(given).__name__} is not a splitter.", fix="give a LangChain TextSplitter or a StructureSplitter"
     )
+
+
+def counted(splitter: Splitter, model: Callable[[], object]) -> Splitter:
+    """The splitter, with an index's model counting its tokens where they are to be counted and nobody does yet.
+
+    Args:
+        splitter: Any.
+        model: Gives the embedding model; asked only if it is needed.
+
+    Raises:
+        InputError: If the model does not tell its tokens.
+    """
+    if isinstance(splitter, StructureSplitter) and splitter.measure == "tokens" and splitter.counter is None:
+        return replace(splitter, counter=model())
+    return splitter
+
+
+def _name_of(counter: Any) -> str:
+    """What tells one counter of tokens from another."""
+    return fingerprint_of(counter)
 
 
 class Lines:

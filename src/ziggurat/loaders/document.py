@@ -16,8 +16,8 @@ from typing import Any, Literal
 
 from ziggurat.errors import InputError
 
-Kind = Literal["text", "markdown", "table"]
-"""How a text is structured: plain, with Markdown's marks, or one row a line."""
+Kind = Literal["text", "markdown", "table", "code"]
+"""How a text is structured: plain, with Markdown's marks, one row a line, or a program's."""
 
 
 @dataclass(frozen=True, slots=True)

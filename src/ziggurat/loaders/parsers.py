@@ -38,7 +38,7 @@ from ziggurat.loaders.rtf import parse_rtf
 from ziggurat.loaders.sheets import parse_excel
 from ziggurat.loaders.slides import parse_slides
 from ziggurat.loaders.tables import parse_csv, parse_tsv
-from ziggurat.loaders.text import parse_markdown, parse_text
+from ziggurat.loaders.text import parse_code, parse_markdown, parse_text
 from ziggurat.loaders.word import parse_word
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ MAX_PARTS = 1000
 
 _CODE = (
     ".py .pyi .js .mjs .ts .tsx .jsx .java .kt .scala .c .h .cc .cpp .hpp .cs .go .rs .rb .php .swift .r .jl .lua .pl .sh"
-    " .bash .ps1 .bat .sql .css .tex .bib .yaml .yml .toml .ini .cfg .conf .properties .xml .xsd .xsl .srt .vtt"
+    " .bash .ps1 .bat .sql .css .yaml .yml .toml .ini .cfg .conf .properties .xml .xsd .xsl"
 ).split()
 
 PARSERS: Mapping[str, Parser] = MappingProxyType(
@@ -95,7 +95,8 @@ PARSERS: Mapping[str, Parser] = MappingProxyType(
         ".mhtml": parse_mhtml,
         ".enex": parse_evernote,
         ".ipynb": parse_notebook,
-        **dict.fromkeys(_CODE, parse_text),
+        **dict.fromkeys((".tex", ".bib", ".srt", ".vtt"), parse_text),
+        **dict.fromkeys(_CODE, parse_code),
     }
 )
 """The parser of each suffix, in lower case. To add one: ``{**PARSERS, ".xyz": parse_xyz}``."""

@@ -51,6 +51,11 @@ def parse_markdown(blob: Blob, *, encoding: str | None = None) -> Iterator[Sourc
     yield _read(blob, "markdown", encoding)
 
 
+def parse_code(blob: Blob, *, encoding: str | None = None) -> Iterator[SourceDocument]:
+    """A program's source."""
+    yield _read(blob, "code", encoding)
+
+
 def _read(blob: Blob, kind: Kind, named: str | None) -> SourceDocument:
     data, where = blob.as_bytes(), str(blob.source)
     text, encoding = decode(data, where, named)

@@ -1,6 +1,6 @@
-"""Who answers: chat, embeddings and images, by model spec.
+"""Who answers: chat, embeddings, images and rerankers, by model spec.
 
-The shop window of the room: three functions over `ziggurat.specs`, and the limits of how often a chat
+The shop window of the room: four functions over `ziggurat.specs`, and the limits of how often a chat
 model may be asked. Importing it imports neither LangChain nor any provider. A call that names no model gets
 the local one and says so, once for each kind.
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
     from langchain_core.rate_limiters import BaseRateLimiter
 
-__all__ = ["chat", "embeddings", "images", "limit", "rate_limiter", "unlimit"]
+__all__ = ["chat", "embeddings", "images", "limit", "rate_limiter", "reranker", "unlimit"]
 
 _log = logger(__name__)
 _said: set[str] = set()
@@ -59,6 +59,13 @@ def embeddings(spec: str | Embeddings | None = None, **options: Any) -> Embeddin
 def images(spec: str | specs.ImageModel, **options: Any) -> specs.ImageModel:
     """An image model by spec; errors as for `chat`. There is no default: pictures from a model are paid."""
     return specs.open_images(spec, **options) if isinstance(spec, str) else spec
+
+
+def reranker(spec: str | specs.Reranker | None = None, **options: Any) -> specs.Reranker:
+    """A reranker by spec; arguments and errors as for `chat`."""
+    if spec is not None and not isinstance(spec, str):
+        return spec
+    return specs.open_reranker(spec or _default("rerankers"), **options)
 
 
 def limit(spec: str, *, requests: int | None = None, tokens: int | None = None) -> Throttle:
@@ -115,12 +122,13 @@ def rate_limiter(spec: str) -> BaseRateLimiter:
     return Turnstile(name)
 
 
-def _default(kind: Literal["chat", "embeddings"]) -> str:
+def _default(kind: Literal["chat", "embeddings", "rerankers"]) -> str:
     """The local default of a kind, told once."""
-    spec = specs.DEFAULTS[kind]
+    spec = specs.DEFAULT_RERANKER if kind == "rerankers" else specs.DEFAULTS[kind]
     if kind not in _said:
         _said.add(kind)
-        _log.info("no %s model named; using %s", kind, spec)
+        missing = "reranker" if kind == "rerankers" else f"{kind} model"
+        _log.info("no %s named; using %s", missing, spec)
         if sys.stderr.isatty():
-            sys.stderr.write(f"ziggurat: no {kind} model named; using {spec}\n")
+            sys.stderr.write(f"ziggurat: no {missing} named; using {spec}\n")
     return spec

@@ -2,7 +2,8 @@
 
 Chat: ``fake:echo`` repeats the last human message; ``fake:fixed <text>`` always answers with the text
 (``fake:fixed`` alone with "ok"); ``fake:json <object>`` is the same, checked to be JSON when it is opened.
-Embeddings: ``fake:<dimensions>``, or ``fake:hash`` for 256. Images: ``fake:<anything>``.
+Embeddings: ``fake:<dimensions>``, or ``fake:hash`` for 256. Images: ``fake:<anything>``. Rerankers:
+``fake:overlap``.
 Knows nothing of how the doubles work.
 """
 
@@ -12,7 +13,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from ziggurat.errors import UnknownModel
-from ziggurat.testing import FakeChat, FakeEmbeddings, FakeImages
+from ziggurat.testing import FakeChat, FakeEmbeddings, FakeImages, FakeReranker
 
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
@@ -57,6 +58,16 @@ class FakeProvider:
     def images(self, name: str, **options: Any) -> FakeImages:
         """Open `FakeImages`."""
         return FakeImages(f"fake:{name}", **options)
+
+    def reranker(self, name: str, **options: Any) -> FakeReranker:
+        """Open a `FakeReranker`.
+
+        Raises:
+            UnknownModel: If ``name`` is not ``overlap``.
+        """
+        if name != "overlap":
+            raise UnknownModel(f"There is no fake reranker {name!r}.", where=f"fake:{name}", fix="use fake:overlap")
+        return FakeReranker(**options)
 
 
 def _echo(messages: list[BaseMessage]) -> str:

@@ -1,7 +1,7 @@
 """The provider ``local``: models of the catalogue, run on this machine with no key.
 
-``local:<catalogue name>`` for chat and embeddings; ``local:/path/to/model.gguf`` for chat weights of
-one's own. Refuses what cannot work before anything is fetched; how a model runs is its own file's affair.
+``local:<catalogue name>`` for chat, embeddings and rerankers; ``local:/path/to/model.gguf`` for chat weights of
+one's own, ``local:/path/to/folder`` for a cross-encoder of one's own. Refuses what cannot work before anything is fetched; how a model runs is its own file's affair.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
     from langchain_core.language_models import BaseChatModel
 
+    from ziggurat.specs import Reranker
+
 
 class LocalProvider:
-    """Chat and embeddings with no key and no network once the weights are here."""
+    """Chat, embeddings and rerankers with no key and no network once the weights are here."""
 
     def chat(self, name: str, **options: Any) -> BaseChatModel:
         """Open ``LocalChat``; its weights are fetched and loaded at the first answer.
@@ -57,6 +59,17 @@ class LocalProvider:
 
         made: Embeddings = LocalEmbeddings(name, **options)
         return made
+
+    def reranker(self, name: str, **options: Any) -> Reranker:
+        """Open a `LocalReranker`; its weights are fetched and loaded at the first question.
+
+        Raises:
+            UnknownModel: If the catalogue has no such model.
+            ModelUnavailable: If ``name`` is the path of a folder in which a file is missing.
+        """
+        from ziggurat.models.encoder.reranker import LocalReranker
+
+        return LocalReranker(name, **options)
 
 
 provider = LocalProvider()

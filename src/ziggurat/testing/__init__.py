@@ -1,6 +1,6 @@
 """Public test doubles for code that builds on Ziggurat.
 
-`FakeChat`, `FakeEmbeddings` and `FakeImages` stand in for models; `OpenAIServer` and `PineconeServer` stand
+`FakeChat`, `FakeEmbeddings`, `FakeImages` and `FakeReranker` stand in for models; `OpenAIServer` and `PineconeServer` stand
 in for the services, the first with faults on demand. Importing this module imports none of them, so it stays cheap.
 """
 
@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from ziggurat.testing.images import FakeImages
     from ziggurat.testing.openai_server import Fault, OpenAIServer, Received
     from ziggurat.testing.pinecone_server import PineconeServer
+    from ziggurat.testing.reranker import FakeReranker
 
 __all__ = [
     "Call",
     "FakeChat",
     "FakeEmbeddings",
     "FakeImages",
+    "FakeReranker",
     "Fault",
     "OpenAIServer",
     "PineconeServer",
@@ -33,6 +35,7 @@ _HOMES = {
     "FakeChat": "chat",
     "FakeEmbeddings": "embeddings",
     "FakeImages": "images",
+    "FakeReranker": "reranker",
     "Fault": "openai_server",
     "OpenAIServer": "openai_server",
     "PineconeServer": "pinecone_server",

@@ -7,6 +7,7 @@ processes and machines. Invariant: every vector has length 1.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from hashlib import blake2b
 
 import numpy as np
@@ -16,6 +17,7 @@ from ziggurat.errors import InputError
 
 _WORD = re.compile(r"[^\W_]+")
 _GRAM = 3
+_TOKEN = re.compile(r"\w+|[^\w\s]")
 
 
 class FakeEmbeddings(Embeddings):
@@ -42,6 +44,10 @@ class FakeEmbeddings(Embeddings):
     def embed_query(self, text: str) -> list[float]:
         """The vector of one text; the same as for a document."""
         return self.embed_documents([text])[0]
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Words and marks of each text."""
+        return [len(_TOKEN.findall(text)) for text in texts]
 
     def _vector(self, text: str) -> list[float]:
         made = np.zeros(self.dimensions, dtype=np.float64)

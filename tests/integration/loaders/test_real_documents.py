@@ -77,7 +77,11 @@ def test_words_stand_where_the_file_shows_them(everything, name, words, at):
     ("name", "has", "has_not"),
     [
         ("example-steelJIS-datasheet.html", ["日本語", "| 0.39 - 0.46 | 0.2 - 0.35 |"], ["adsbygoogle", "viewport"]),
-        ("example-with-scripts.html", ["# Russian Offensive Campaign Assessment, December 13", "- Donate"], ["function(", "@media"]),
+        (
+            "example-with-scripts.html",
+            ["# Russian Offensive Campaign Assessment, December 13", "- Donate"],
+            ["function(", "@media"],
+        ),
         ("docx-tables.docx", ["| d | e, f; g&t, h; | i |"], []),
         ("category-level.docx", ["# A Heading 1", "  - Next level"], []),
         ("handbook-1p.docx", ["US Trustee Handbook", "Copyright"], []),

@@ -123,3 +123,10 @@ def test_ten_megabytes_in_one_line_are_read_in_seconds(tmp_path):
     began = time.perf_counter()
     assert len(read(tmp_path / "a.txt").text) == 10_000_000
     assert time.perf_counter() - began < 10
+
+
+@pytest.mark.parametrize(("name", "kind"), [("a.py", "code"), ("a.rs", "code"), ("a.srt", "text"), ("a.txt", "text")])
+def test_a_program_is_known_as_one(tmp_path, name, kind):
+    path = tmp_path / name
+    path.write_text("x = 1\n", encoding="utf-8")
+    assert read(path).kind == kind

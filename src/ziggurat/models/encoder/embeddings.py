@@ -19,7 +19,8 @@ from langchain_core.embeddings import Embeddings
 
 from ziggurat.errors import InputError, UnknownModel
 from ziggurat.models.encoder import e5, minilm
-from ziggurat.models.encoder.engine import FORMAT, Engine, Limits, Reader
+from ziggurat.models.encoder.compiled import FORMAT
+from ziggurat.models.encoder.engine import Engine, Limits, Reader
 from ziggurat.models.weights import catalogue
 from ziggurat.progress import Progress, default_progress, silent
 from ziggurat.specs import DEFAULTS, ModelSpec
@@ -129,6 +130,18 @@ class LocalEmbeddings(Embeddings):
         """
         vector: list[float] = self.embed_array([text], kind="query")[0].tolist()
         return vector
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text as the model reads it, without prefix and ends; at most 500 or so are read at once.
+
+        Raises:
+            InputError: If something is no text.
+            ModelUnavailable: If the weights cannot be had.
+        """
+        for number, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise InputError(f"Text {number} is {type(text).__name__}, not a string.", where=f"texts[{number}]")
+        return _engine(self._name, self._threads, self._progress).count(texts) if texts else []
 
     def embed_array(self, texts: Sequence[str], kind: Kind = "passage") -> npt.NDArray[np.float32]:
         """Embed without making lists: one row a text, (n, dimensions), of length 1.

@@ -1,8 +1,8 @@
-"""A BERT encoder as an OpenVINO graph: token ids in, one pooled vector a text out.
+"""A BERT encoder as an OpenVINO graph: token ids in, one pooled vector a text or one score a pair out.
 
 Takes shapes and weights, whatever file they came from, and says how they are joined. Knows no file format, no
 tokenizer, no model name. The invariant: what a weight is stored as is hidden behind `Matrix`; the layers are
-written once.
+written once, whatever stands on top of them.
 
 Letters in the shapes below: B texts, T tokens (padded), H hidden, N heads, D = H / N, F feed-forward, V vocabulary.
 """
@@ -10,6 +10,7 @@ Letters in the shapes below: B texts, T tokens (padded), H hidden, N heads, D = 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -35,12 +36,14 @@ class Shape:
         layers: How many.
         heads: N.
         eps: Added to a variance before its root.
+        first_position: Row of the position table that the first token takes.
     """
 
     hidden: int
     layers: int
     heads: int
     eps: float
+    first_position: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,21 +107,47 @@ def build(shape: Shape, weights: Weights) -> Any:
     ov, ops = _openvino()
     ids = ops.parameter([-1, -1], np.int32, name="ids")
     mask = ops.parameter([-1, -1], np.float32, name="mask")
-    x = _embedded(shape, weights, ids)
+    return ov.Model([_mean(_encoded(shape, weights, ids, mask), mask)], [ids, mask], "encoder")
+
+
+def build_scorer(shape: Shape, weights: Weights, head: Sequence[str]) -> Any:
+    """The same encoder with a head: ``ids`` and ``segments`` (B, T) int32, ``mask`` (B, T) float32, to (B, 1) float32.
+
+    Args:
+        shape: The encoder's sizes.
+        weights: Its weights, those of the head among them.
+        head: Dense layers over the first token's vector, by name; a tanh stands between two.
+    """
+    ov, ops = _openvino()
+    ids = ops.parameter([-1, -1], np.int32, name="ids")
+    segments = ops.parameter([-1, -1], np.int32, name="segments")
+    mask = ops.parameter([-1, -1], np.float32, name="mask")
+    x = ops.gather(_encoded(shape, weights, ids, mask, segments), np.array(0), np.array(1))
+    for number, name in enumerate(head):
+        x = _dense(weights, name, ops.tanh(x) if number else x)
+    return ov.Model([x], [ids, segments, mask], "scorer")
+
+
+def _encoded(shape: Shape, weights: Weights, ids: Node, mask: Node, segments: Node | None = None) -> Node:
+    """Every token's last hidden state: ids (B, T) to (B, T, H)."""
+    _, ops = _openvino()
+    x = _embedded(shape, weights, ids, segments)
     shut = ops.multiply(ops.subtract(np.float32(1), ops.unsqueeze(mask, np.array([1, 2]))), np.float32(_MASKED))
     for number in range(shape.layers):
         x = _layer(shape, weights, f"encoder.layer.{number}.", x, shut)
-    return ov.Model([_mean(x, mask)], [ids, mask], "encoder")
+    return x
 
 
-def _embedded(shape: Shape, weights: Weights, ids: Node) -> Node:
-    """Word + position + the only segment: ids (B, T) to (B, T, H)."""
+def _embedded(shape: Shape, weights: Weights, ids: Node, segments: Node | None) -> Node:
+    """Word + position + segment, the first where none are told: ids (B, T) to (B, T, H)."""
     _, ops = _openvino()
     length = ops.gather(ops.shape_of(ids), np.array([1]), np.array(0))
     start, step, axis = (np.array([n], np.int64) for n in (0, 1, 0))
-    positions = ops.slice(weights.vector("embeddings.position_embeddings.weight"), start, length, step, axis)
+    table = weights.vector("embeddings.position_embeddings.weight")[shape.first_position :]
+    positions = ops.slice(np.ascontiguousarray(table), start, length, step, axis)
     words = ops.gather(weights.matrix("embeddings.word_embeddings").node(), ids, np.array(0))
-    segment = weights.vector("embeddings.token_type_embeddings.weight")[:1].reshape(1, 1, shape.hidden)
+    kinds = weights.vector("embeddings.token_type_embeddings.weight")
+    segment = kinds[:1].reshape(1, 1, shape.hidden) if segments is None else ops.gather(kinds, segments, np.array(0))
     return _normed(shape, weights, "embeddings.LayerNorm", ops.add(ops.add(words, positions), segment))
 
 

@@ -25,15 +25,16 @@ class SafetensorsWeights:
 
     Args:
         path: A ``.safetensors`` file.
+        prefix: What the names of the encoder begin with there, where a head is stored beside it.
 
     Raises:
         ModelUnavailable: If it cannot be read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, prefix: str = "") -> None:
         numpy_reader = require("safetensors.numpy", for_="local embeddings", extra="local")
         safetensors = require("safetensors", for_="local embeddings", extra="local")
-        self._path = path
+        self._path, self._prefix = path, prefix
         try:
             self._tensors: dict[str, Any] = numpy_reader.load_file(path)
         except (OSError, safetensors.SafetensorError) as error:
@@ -45,10 +46,10 @@ class SafetensorsWeights:
 
     def vector(self, name: str) -> Floats:
         """See `ziggurat.models.encoder.graph.Weights`."""
-        try:
-            values: Floats = self._tensors[name].astype(np.float32)
-        except KeyError:
-            raise damaged(self._path, f"it has no tensor {name}") from None
+        tensor = self._tensors.get(self._prefix + name, self._tensors.get(name))
+        if tensor is None:
+            raise damaged(self._path, f"it has no tensor {self._prefix}{name}")
+        values: Floats = tensor.astype(np.float32)
         return values
 
 
@@ -58,9 +59,19 @@ def read(directory: Path) -> EncoderFiles:
     Raises:
         ModelUnavailable: If a file is damaged or describes another kind of model.
     """
+    _, shape = read_config(directory)
+    return EncoderFiles(shape, SafetensorsWeights(directory / "model.safetensors"), read_tokenizer(directory))
+
+
+def read_config(directory: Path) -> tuple[dict[str, Any], Shape]:
+    """What ``config.json`` says, and the sizes among it.
+
+    Raises:
+        ModelUnavailable: If it is damaged or describes another kind of model.
+    """
     path = directory / "config.json"
     try:
-        config = json.loads(path.read_text("utf-8"))
+        config: dict[str, Any] = json.loads(path.read_text("utf-8"))
         shape = Shape(
             hidden=int(config["hidden_size"]),
             layers=int(config["num_hidden_layers"]),
@@ -71,20 +82,25 @@ def read(directory: Path) -> EncoderFiles:
         raise damaged(path, f"{type(error).__name__}: {error}") from error
     if config.get("hidden_act") != "gelu" or config.get("position_embedding_type", "absolute") != "absolute":
         raise damaged(path, "it describes an encoder that is not built here")
-    return EncoderFiles(shape, SafetensorsWeights(directory / "model.safetensors"), _tokenizer(directory))
+    return config, shape
 
 
 def text_side(directory: Path) -> tuple[Frame, Clean]:
     """The ids around a text; the tokenizer does its own cleaning."""
-    tokenizer = _tokenizer(directory)
+    tokenizer = read_tokenizer(directory)
     ids = [tokenizer.token_to_id(token) for token in ("[CLS]", "[SEP]", "[PAD]")]
     if None in ids:
         raise damaged(directory / "tokenizer.json", "it lacks BERT's special tokens")
     return Frame(*ids), str
 
 
-def _tokenizer(directory: Path) -> Any:
-    library = require("tokenizers", for_="local embeddings", extra="local")
+def read_tokenizer(directory: Path) -> Any:
+    """The `tokenizers.Tokenizer` of ``tokenizer.json``, without truncation or padding.
+
+    Raises:
+        ModelUnavailable: If it is damaged.
+    """
+    library = require("tokenizers", for_="local encoders", extra="local")
     path = directory / "tokenizer.json"
     try:
         tokenizer = library.Tokenizer.from_file(str(path))

@@ -37,7 +37,7 @@ class Entry:
     """
 
     name: str
-    kind: Literal["chat", "embeddings"]
+    kind: Literal["chat", "embeddings", "reranker"]
     licence: str
     description: str
     files: tuple[File, ...]
@@ -134,11 +134,44 @@ _TABLE = (
             ),
         ),
     ),
+    # Rerankers have one source: no wheel carries such weights. The hub could not be reached when these lines were
+    # written, so its files have not been compared with these sizes and hashes, which are those that several
+    # projects publish for the same revision. A file that differs is refused before a byte is downloaded.
+    Entry(
+        name="mmarco-minilm-l12",
+        kind="reranker",
+        licence="Apache-2.0",
+        description="mMiniLMv2-L12-H384 trained on mMARCO: reads question and text together, 14 languages and more.",
+        files=(
+            File("model.safetensors", 470_592_698, "5daeca2481a76b5976a2bdc32f0a78532b6716da4f8cd3ff59460ef8d2f359b4"),
+            File("tokenizer.json", 17_082_660, "62c24cdc13d4c9952d63718d6c9fa4c287974249e16b7ade6d5a85e7bbb75626"),
+            File("config.json", 891, "cc2cfe51aa3fd759d21d21acf5dfd6994aa67a3c9210636d22e143699d336c77"),
+        ),
+        sources=(
+            HubSource(
+                "cross-encoder/mmarco-mMiniLMv2-L12-H384-v1", {}, revision="1427fd652930e4ba29e8149678df786c240d8825"
+            ),
+        ),
+    ),
+    Entry(
+        name="bge-reranker-v2-m3",
+        kind="reranker",
+        licence="Apache-2.0",
+        description="bge-reranker-v2-m3: more than a hundred languages; large and slow without a graphics card.",
+        files=(
+            File(
+                "model.safetensors", 2_271_071_852, "d9e3e081faff1eefb84019509b2f5558fd74c1a05a2c7db22f74174fcedb5286"
+            ),
+            File("tokenizer.json", 17_098_273, "69564b696052886ed0ac63fa393e928384e0f8caada38c1f4864a9bfbf379c15"),
+            File("config.json", 795, "13dcd6c31d9fec9d1d8e158702072f62d7fa7d312a64b9fe057bec9a08cfe41a"),
+        ),
+        sources=(HubSource("BAAI/bge-reranker-v2-m3", {}, revision="953dc6f6f85a1b2dbfca4c34a2796e7dde08d41e"),),
+    ),
 )
 
 
 def entries() -> tuple[Entry, ...]:
-    """Every model of the catalogue, chat models first."""
+    """Every model of the catalogue: chat models, embeddings, rerankers."""
     return _TABLE
 
 
