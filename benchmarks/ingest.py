@@ -23,7 +23,6 @@ from typing import Any
 
 from embedding import sentence_transformers_folder
 from report import RESULTS, machine
-
 from ziggurat import models
 from ziggurat.index import VectorIndex
 from ziggurat.progress import silent

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from fresh import Peak, alone
 from index import clustered
 from report import RESULTS, machine
-
 from ziggurat.index import VectorIndex
 
 PART = 50_000

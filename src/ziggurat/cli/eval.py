@@ -229,9 +229,13 @@ def _print_comparison(one: Comparison, console: Console) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table("measure", "difference", "95 % interval", "", title=f"{escape(one.after)} less {escape(one.before)}")
+    for mark, name in (("-", one.before), ("+", one.after)):
+        console.print(f"{mark} {name}", markup=False, highlight=False, soft_wrap=True)
+    table = Table("measure", "difference", "95 % interval", "")
     for name, found in one.differences.items():
         clear = "better" if found.low > 0 else "worse" if found.high < 0 else "could be chance"
+        if found.low == found.high == 0:
+            clear = "the same"
         if name == "unsupported" and clear in ("better", "worse"):
             clear = "worse" if clear == "better" else "better"
         table.add_row(escape(name), f"{found.value:+.3f}", f"{found.low:+.3f} to {found.high:+.3f}", clear)
@@ -254,17 +258,12 @@ def _saved(run: Run, out: Path, console: Console) -> None:
     from rich.table import Table
 
     path = run.save(out)
-    measures = list(dict.fromkeys(name for one in run.variants for name in one.measures))
-    table = Table("", *map(escape, measures))
-    for variant in run.variants:
-        figures = variant.figures()
-        cells = [
-            f"{figures[name].value:.3f} [dim]{figures[name].low:.3f}–{figures[name].high:.3f}[/dim]"
-            if name in figures
-            else ""
-            for name in measures
-        ]
-        table.add_row(escape(variant.name), *cells)
+    figures = {one.name: one.figures() for one in run.variants}
+    table = Table("measure", *map(escape, figures))
+    for name in dict.fromkeys(name for found in figures.values() for name in found):
+        cells = (found.get(name) for found in figures.values())
+        shown = ("" if one is None else f"{one.value:.3f} [dim]{one.low:.3f}–{one.high:.3f}[/dim]" for one in cells)
+        table.add_row(escape(name), *shown)
     console.print(table)
     for note in [*run.notes, *(f"{one.name}: {note}" for one in run.variants for note in one.notes)]:
         console.print(note, style="dim", markup=False, highlight=False, soft_wrap=True)

@@ -19,6 +19,7 @@ _COMMANDS = {
     "demo": ("ziggurat.cli.demo", "See it all run: index, questions, a picture, a MultiChain."),
     "index": ("ziggurat.cli.index", "Read documents into a vector index."),
     "kb": ("ziggurat.cli.kb", "Look after an index: sync, status, verify, repair, export, diff."),
+    "eval": ("ziggurat.cli.eval", "Measure how well an index finds and a model answers."),
     "ask": ("ziggurat.cli.ask", "Ask an index a question; the answer cites file and line."),
     "run": ("ziggurat.cli.run", "Run a chain from a chain file or a Python file."),
     "runs": ("ziggurat.cli.runs", "Look at recorded runs; resume and replay them."),
