@@ -54,6 +54,8 @@ _NAMED = 1.5
 """The score of a document whose title stands in the question; the best plain hit has 1."""
 _NAMED_SHORT = 0.7
 _SECOND_HOP = 0.6
+_BOTH = 0.3
+"""The share of the lesser score that counts where a plain hit lies on a path too."""
 _BEFORE, _BEHIND = 80, 30
 """Characters around a name in which words of the question are looked for."""
 _READ = 8000
@@ -114,6 +116,7 @@ class Walk:
         self._question = question
         self._scale = Scale(())
         self._likeness = Scale(())
+        self._led: dict[int, _Node] = {}
         self._asked: frozenset[str] = frozenset()
         self._kin = False
 
@@ -143,6 +146,11 @@ class Walk:
         for depth in range(_DEPTH):
             front = self._step(nodes, front, 1.0 if depth == 0 else _SECOND_HOP)
         legs = {hit.row: hit for hit in base}
+        for hit in base:
+            led = self._led.get(hit.row)
+            if led is not None:  # both the question and a path speak for it
+                score = max(nodes[hit.row].score, hit.score) + _BOTH * min(led.score, hit.score)
+                nodes[hit.row] = _Node(hit.row, score, nodes[hit.row].path or led.path)
         best = sorted(nodes.values(), key=lambda node: (-node.score, node.row))[:k]
         return [
             replace(legs[node.row], score=node.score, path=node.path)
@@ -173,6 +181,8 @@ class Walk:
                 if row not in reached or score > reached[row].score:
                     reached[row] = _Node(row, score, (*node.path, hop))
         for row, node in reached.items():
+            if row not in self._led or node.score > self._led[row].score:
+                self._led[row] = node
             if row not in nodes or node.score > nodes[row].score:
                 nodes[row] = node
         return sorted(reached.values(), key=lambda node: (-node.score, node.row))[:_FRONT]

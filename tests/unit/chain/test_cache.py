@@ -188,7 +188,8 @@ def test_it_is_shared_by_processes(where):
     with Cache(sys.argv[1], max_bytes=200_000) as cache:
         for at in range(200):
             cache.put(f"{sys.argv[2]}{at}".encode(), bytes(2000))
-            assert cache.get(f"{sys.argv[2]}{at}".encode()) is not None
+            hit = cache.get(f"{sys.argv[2]}{at}".encode())
+            assert hit is None or hit.value == bytes(2000)  # the others may have needed the room
     """
     workers = [subprocess.Popen([sys.executable, "-c", textwrap.dedent(code), where, name]) for name in "abc"]
     assert [worker.wait() for worker in workers] == [0, 0, 0]
