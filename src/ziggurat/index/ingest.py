@@ -69,7 +69,7 @@ class Ingest:
         """Take one more item; a full batch is embedded and committed at once."""
         self._waiting.append(one)
         self._chunks += sum(len(chunks) for _, chunks in one.documents)
-        if self._chunks >= BATCH or len(self._waiting) >= BATCH * 8:
+        if self._chunks >= BATCH or len(self._waiting) >= BATCH * 2:
             self.commit()
 
     def commit(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-import uuid
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -24,6 +24,7 @@ LARGEST_JSON_DEPTH = 32
 """Levels of nesting in a metadata value."""
 
 _SMALLEST_NORM = 1e-12
+_ID_BYTES = 16
 
 _JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
@@ -75,7 +76,8 @@ def check_ids(ids: Sequence[str | None] | None, count: int) -> list[str]:
         InputError: If there are not ``count`` ids or one is not a usable string.
     """
     if ids is None:
-        return [uuid.uuid4().hex for _ in range(count)]
+        drawn = os.urandom(_ID_BYTES * count).hex()
+        return [drawn[at : at + 2 * _ID_BYTES] for at in range(0, len(drawn), 2 * _ID_BYTES)]
     if isinstance(ids, str):
         raise InputError("Ids are a list of strings, not one string.", fix="write [id]")
     if len(ids) != count:
@@ -83,7 +85,7 @@ def check_ids(ids: Sequence[str | None] | None, count: int) -> list[str]:
     checked = []
     for at, given in enumerate(cast("Sequence[object]", ids)):
         if given is None:
-            checked.append(uuid.uuid4().hex)
+            checked.append(os.urandom(_ID_BYTES).hex())
             continue
         where = f"id {at} of {count}"
         if not isinstance(given, str) or not given:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from pydantic_core import from_json
 
 from ziggurat.index.filters import Condition
 from ziggurat.index.fusion import Fused
@@ -58,7 +59,7 @@ class StoredChunk(NamedTuple):
 
     def langchain_metadata(self) -> dict[str, Any]:
         """The metadata of a LangChain document: as given, and for a loaded document its place."""
-        metadata: dict[str, Any] = json.loads(self.metadata)
+        metadata: dict[str, Any] = from_json(self.metadata)
         if self.document is not None:
             metadata["document_id"] = self.document
             metadata["start_index"] = self.first_char
@@ -66,12 +67,12 @@ class StoredChunk(NamedTuple):
             metadata["first_line"] = self.first_line
             metadata["last_line"] = self.last_line
             if self.places != "[]":
-                metadata["places"] = json.loads(self.places)
+                metadata["places"] = from_json(self.places)
         return metadata
 
     def hit(self, found: Fused) -> Hit:
         """This chunk as it was found."""
-        metadata = json.loads(self.metadata)
+        metadata = from_json(self.metadata)
         source = self.source if self.document is not None else metadata.get("source")
         return Hit(
             document_id=self.document if self.document is not None else self.id,
@@ -88,8 +89,8 @@ class StoredChunk(NamedTuple):
                 end=self.end_char,
                 first_line=self.first_line,
                 last_line=self.last_line,
-                headings=tuple(json.loads(self.headings)),
-                places=() if self.places == "[]" else tuple(Place(at, said) for at, said in json.loads(self.places)),
+                headings=tuple(from_json(self.headings)),
+                places=() if self.places == "[]" else tuple(Place(at, said) for at, said in from_json(self.places)),
             ),
         )
 
