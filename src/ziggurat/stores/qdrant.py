@@ -9,9 +9,10 @@ Local mode keeps its points as pickles; what they may hold is checked before the
 from __future__ import annotations
 
 import os
+import threading
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -44,6 +45,14 @@ class QdrantBackend(Connected):
         super().__init__(address, secrets)
         self._client = client
         self._name = address.collection
+        # The client's folder mode keeps one SQLite connection, on which two threads undo one another's commits.
+        self._turn: AbstractContextManager[Any] = nullcontext() if address.is_server else threading.RLock()
+
+    @contextmanager
+    def telling(self, doing: str) -> Iterator[None]:
+        """The same, one thread at a time where the store is a folder."""
+        with self._turn, super().telling(doing):
+            yield
 
     @classmethod
     def connect(cls, address: Address, *, create: bool, api_key: str | None = None) -> Self:
@@ -117,10 +126,11 @@ class QdrantBackend(Connected):
         """Make the collection, by cosine."""
         from qdrant_client import models
 
-        if not self._exists():
-            with self.telling("to make the collection"):
-                vectors = models.VectorParams(size=dimensions, distance=models.Distance.COSINE)
-                self._client.create_collection(self._name, vectors_config=vectors)
+        with self._turn:
+            if not self._exists():
+                with self.telling("to make the collection"):
+                    vectors = models.VectorParams(size=dimensions, distance=models.Distance.COSINE)
+                    self._client.create_collection(self._name, vectors_config=vectors)
         check_dimensions(self.dimensions(), dimensions, self.where)
 
     def dimensions(self) -> int | None:
