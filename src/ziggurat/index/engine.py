@@ -109,12 +109,7 @@ class Engine:
         seen = int(connection.execute("PRAGMA data_version").fetchone()[0])
         if seen == self._data_version:
             return self._now.view
-        before, self._now.manifest = self._now.manifest, read_manifest(connection, self.path)
-        if before.fingerprint not in (None, self._now.manifest.fingerprint):
-            self._now.embedder = self._now.embedder.after(
-                self._now.manifest.embedding_spec, self._now.manifest.fingerprint
-            )
-            self.show(None)
+        self._notice(connection)
         if self._now.manifest.dimensions is not None:
             view = None if self._now.view is None else next_view(connection, self._now.view)
             if view is None:

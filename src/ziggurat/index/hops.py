@@ -111,7 +111,6 @@ class Walk:
         allowed: Collection[int] | None,
     ) -> None:
         self._known = Bearers(connection, view, query)
-        self._connection = connection
         self._allowed = allowed
         self._question = question
         self._scale = Scale(())
@@ -165,17 +164,23 @@ class Walk:
         found: dict[int, tuple[int, float, Hop]] = {}
         for mention in spoken:
             for rank, (row, kind) in enumerate(self._known.ranked(bearers[mention.name], None)):
+                if not self._may(row):
+                    continue
                 sure = rank == 0 or kind == WHOLE
                 hop = Hop(None, self._known.title(row), "the question names", mention.name)
                 found.setdefault(row, (row, _NAMED if sure else _NAMED_SHORT, hop))
         return list(found.values()), spoken
+
+    def _may(self, row: int) -> bool:
+        """Whether the filter lets a row through."""
+        return self._allowed is None or row in self._allowed
 
     def _step(self, nodes: dict[int, _Node], front: Iterable[_Node], decay: float) -> list[_Node]:
         """Follow every link of the front; better scores are kept, and the best ends are the next front."""
         reached: dict[int, _Node] = {}
         for node in front:
             for row, worth, hop in self._links(node.row):
-                if self._allowed is not None and row not in self._allowed:
+                if not self._may(row):
                     continue
                 score = node.score * decay * worth
                 if row not in reached or score > reached[row].score:

@@ -69,6 +69,12 @@ def test_a_filter_holds_for_every_step(index):
     assert len(hits) == 8
 
 
+def test_a_document_the_question_names_must_pass_the_filter_too(index):
+    hits = index.search("Where was Jim Wynorski born?", 8, "multihop", {"kind": "other"})
+    assert "Jim Wynorski" not in titles(hits)
+    assert titles(index.search("Where was Jim Wynorski born?", 1, "multihop")) == ["Jim Wynorski"]
+
+
 def test_without_names_it_is_the_plain_search(index):
     plain, hopped = (
         titles(index.search("nothing of note in year 7", k=5, mode=mode)) for mode in ("hybrid", "multihop")
