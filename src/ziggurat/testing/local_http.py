@@ -1,11 +1,10 @@
-"""What the local stand-ins of services share: a quiet HTTP server, and handlers that know whose they are."""
+"""What the local stand-ins of services share: a quiet HTTP server, started and ended, and its handlers."""
 
 from __future__ import annotations
 
+import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, TypeVar
-
-_Handler = TypeVar("_Handler", bound=BaseHTTPRequestHandler)
+from typing import Any, Self
 
 
 class QuietHttp(ThreadingHTTPServer):
@@ -27,6 +26,36 @@ class QuietHandler(BaseHTTPRequestHandler):
         """Nothing is printed."""
 
 
-def bound(handler: type[_Handler], owner: object) -> type[_Handler]:
-    """A handler class with an ``owner``; the standard library makes an object of it for each connection."""
-    return type(handler.__name__, (handler,), {"owner": owner})
+class LocalServer:
+    """A server on 127.0.0.1 for the length of a with block, in a thread of its own.
+
+    Args:
+        handler: Answers its requests; the server is its ``owner``.
+    """
+
+    def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
+        self._handler = handler
+        self._http: QuietHttp | None = None
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        # The standard library makes an object of the class for each connection.
+        handler = type(self._handler.__name__, (self._handler,), {"owner": self})
+        self._http = QuietHttp(("127.0.0.1", 0), handler)
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._http is not None and self._thread is not None:
+            self._http.shutdown()
+            self._thread.join()
+            self._http.server_close()
+        self._http = self._thread = None
+
+    @property
+    def url(self) -> str:
+        """The root, which is what its clients are given."""
+        if self._http is None:
+            raise RuntimeError("The server runs only inside its with block.")
+        return f"http://127.0.0.1:{self._http.server_address[1]}"

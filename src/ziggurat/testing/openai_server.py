@@ -12,7 +12,7 @@ import json
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from langchain_core.embeddings import Embeddings
@@ -23,7 +23,7 @@ from ziggurat.testing import openai_wire as wire
 from ziggurat.testing.chat import FakeChat
 from ziggurat.testing.embeddings import FakeEmbeddings
 from ziggurat.testing.images import FakeImages
-from ziggurat.testing.local_http import QuietHandler, QuietHttp, bound
+from ziggurat.testing.local_http import LocalServer, QuietHandler
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Received:
     body: dict[str, Any]
 
 
-class OpenAIServer:
+class OpenAIServer(LocalServer):
     """A server for a ``with`` block.
 
     Serves chat completions (streams, tools, response formats), embeddings (numbers and base64), image
@@ -108,29 +108,11 @@ class OpenAIServer:
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
         self._closing = threading.Event()
-        self._http: QuietHttp | None = None
-        self._thread: threading.Thread | None = None
-
-    def __enter__(self) -> Self:
-        self._http = QuietHttp(("127.0.0.1", 0), bound(_Handler, self))
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
-        return self
+        super().__init__(_Handler)
 
     def __exit__(self, *_: object) -> None:
         self._closing.set()
-        if self._http is not None and self._thread is not None:
-            self._http.shutdown()
-            self._thread.join()
-            self._http.server_close()
-        self._http = self._thread = None
-
-    @property
-    def url(self) -> str:
-        """The root, which is also the endpoint for Azure clients."""
-        if self._http is None:
-            raise RuntimeError("The server runs only inside its with block.")
-        return f"http://127.0.0.1:{self._http.server_address[1]}"
+        super().__exit__()
 
     @property
     def base_url(self) -> str:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 
-from ziggurat.testing.local_http import QuietHandler, QuietHttp, bound
+from ziggurat.testing.local_http import LocalServer, QuietHandler
 
 _LARGEST_UPSERT = 1000
 _LARGEST_METADATA = 40_960
@@ -29,7 +29,7 @@ class _Refused(Exception):
         self.status = status
 
 
-class PineconeServer:
+class PineconeServer(LocalServer):
     """A server for a ``with`` block.
 
     Args:
@@ -61,28 +61,7 @@ class PineconeServer:
         self.paths: list[str] = []
         self._api_key = api_key
         self._lock = threading.Lock()
-        self._http: QuietHttp | None = None
-        self._thread: threading.Thread | None = None
-
-    def __enter__(self) -> Self:
-        self._http = QuietHttp(("127.0.0.1", 0), bound(_Handler, self))
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._http is not None and self._thread is not None:
-            self._http.shutdown()
-            self._thread.join()
-            self._http.server_close()
-        self._http = self._thread = None
-
-    @property
-    def url(self) -> str:
-        """What the client calls the controller's host."""
-        if self._http is None:
-            raise RuntimeError("The server runs only inside its with block.")
-        return f"http://127.0.0.1:{self._http.server_address[1]}"
+        super().__init__(_Handler)
 
     def answer(self, method: str, path: str, query: Mapping[str, list[str]], body: Mapping[str, Any]) -> dict[str, Any]:
         """The answer to one request.
