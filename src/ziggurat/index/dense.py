@@ -20,7 +20,8 @@ from ziggurat.index import snapshot as snapshots
 from ziggurat.index.inputs import Vectors
 from ziggurat.index.searcher import Positions, Scores, Searcher, build, extended
 from ziggurat.index.snapshot import Snapshot
-from ziggurat.index.store import Version, knows_version, read_version
+from ziggurat.index.store import knows_version, read_version
+from ziggurat.index.transaction import Version
 
 LARGEST_TAIL = 2048
 """Rows searched from memory before a new snapshot is due: 0.3 ms of a query at 384 dimensions."""
@@ -130,7 +131,7 @@ def open_view(connection: sqlite3.Connection, directory: Path, dimensions: int) 
     """The view of the connection's generation: the snapshot caught up, or all from SQLite."""
     found = snapshots.read(directory)
     if found is not None and found.searcher.matrix.shape[1] == dimensions:
-        caught_up = _caught_up(connection, _view_of(found, dimensions))
+        caught_up = _caught_up(connection, view_of_snapshot(found, dimensions))
         if caught_up is not None:
             return caught_up
     return view_of_database(connection, dimensions)
@@ -161,7 +162,7 @@ def condensed(view: View) -> View:
     # Where nothing was removed the rows of the snapshot are still the first ones.
     searcher = build(vectors) if view.dead_count else extended(view.searcher, vectors)
     found = Snapshot(view.version.generation, view.version.stamp, rows, searcher)
-    return _view_of(found, view.tail.shape[1])
+    return view_of_snapshot(found, view.tail.shape[1])
 
 
 def snapshot_of(view: View) -> Snapshot:
@@ -169,7 +170,8 @@ def snapshot_of(view: View) -> Snapshot:
     return Snapshot(view.version.generation, view.version.stamp, view.rows, view.searcher)
 
 
-def _view_of(found: Snapshot, dimensions: int) -> View:
+def view_of_snapshot(found: Snapshot, dimensions: int) -> View:
+    """What a snapshot holds, with nothing committed or removed since."""
     return View(
         version=Version(found.generation, found.stamp),
         rows=found.rows,

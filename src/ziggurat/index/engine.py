@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from ziggurat.errors import EmbeddingMismatch, IndexFault, InputError
 from ziggurat.index import reads, snapshot
+from ziggurat.index.ahead import Ahead
 from ziggurat.index.dense import View, condensed, next_view, open_view, snapshot_of, view_of_database
 from ziggurat.index.embedder import Embedder, fingerprint_of, spec_of
 from ziggurat.index.filters import Condition
@@ -26,8 +27,8 @@ from ziggurat.index.hops import BASE_DEPTH, Walk
 from ziggurat.index.inputs import Vectors
 from ziggurat.index.rarity import telling
 from ziggurat.index.searcher import Positions
-from ziggurat.index.store import Manifest, Store, Version, read_manifest, read_version
-from ziggurat.index.transaction import Transaction
+from ziggurat.index.store import Manifest, Store, read_manifest, read_version
+from ziggurat.index.transaction import Transaction, Version
 from ziggurat.index.words import question_terms
 
 _REMEMBERED_FILTERS = 16
@@ -271,12 +272,15 @@ class Engine:
             EmbeddingMismatch: If another process settled on another model meanwhile.
             InputError: If it settled on other dimensions.
         """
-        with self.store.writing() as transaction:
-            if vectors is not None and len(vectors):
-                self._settle(transaction, int(vectors.shape[1]), embedded=embedded)
-            result = write(transaction)
-        if condense:
-            self.condense_if_due()
+        with Ahead() as ahead:
+            with self.store.writing() as transaction:
+                if vectors is not None and len(vectors):
+                    self._settle(transaction, int(vectors.shape[1]), embedded=embedded)
+                if condense:
+                    ahead.begin(transaction, vectors)
+                result = write(transaction)
+            if condense:
+                self.condense_if_due(ahead)
         return result
 
     def _settle(self, transaction: Transaction, dimensions: int, *, embedded: bool) -> None:
@@ -307,16 +311,22 @@ class Engine:
 
     # The snapshot
 
-    def condense_if_due(self) -> None:
+    def condense_if_due(self, ahead: Ahead | None = None) -> None:
         """Write a new snapshot when enough changed since the last one.
 
         A failure is remembered in `snapshot_problem` and harms nothing.
+
+        Args:
+            ahead: What was built while the commit ran.
         """
         with self._condensing, self.store.unpinned():
             try:
                 with self.store.reading() as connection:
-                    view = self.refresh(connection)
-                if view is not None and view.wants_snapshot:
+                    built = None if ahead is None else ahead.view(read_version(connection))
+                    view = self.refresh(connection) if built is None else None
+                if built is not None:
+                    self._write_snapshot(built)
+                elif view is not None and view.wants_snapshot:
                     self._write_snapshot(condensed(view))
             except (OSError, MemoryError, IndexFault) as error:
                 self.snapshot_problem = f"{type(error).__name__}: {error}"

@@ -22,8 +22,8 @@ from ziggurat.index.embedder import batched
 from ziggurat.index.engine import Engine
 from ziggurat.index.hits import Check, HealthReport, IndexStats, RepairReport
 from ziggurat.index.schema import WORDS_TABLE
-from ziggurat.index.store import Version, knows_version, read_manifest
-from ziggurat.index.transaction import digest
+from ziggurat.index.store import knows_version, read_manifest
+from ziggurat.index.transaction import Version, digest
 from ziggurat.index.words import VERSION as WORDS_VERSION
 from ziggurat.index.words import index_terms, match_expression
 

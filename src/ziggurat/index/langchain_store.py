@@ -38,7 +38,7 @@ from ziggurat.index.inputs import (
 from ziggurat.index.parents import SEARCHED, Found, check_parent, widened
 from ziggurat.index.reads import StoredChunk
 from ziggurat.index.retriever import VectorIndexRetriever
-from ziggurat.index.transaction import Transaction, bare_chunk
+from ziggurat.index.transaction import BareChunks, Chunk, Transaction
 
 Metadatas = Sequence[Mapping[str, Any] | None]
 
@@ -133,7 +133,9 @@ class EngineStore(VectorStore):
             return []
         last = {chunk_id: at for at, chunk_id in enumerate(named)}
         kept = list(last.values())
-        chunks = [bare_chunk(named[at], checked[at], encoded[at]) for at in kept]
+        chunks: Sequence[Chunk] = BareChunks(
+            [named[at] for at in kept], [checked[at] for at in kept], [encoded[at] for at in kept]
+        )
         if vectors is None:
             stored = self._engine.embedder.passages([chunk.text for chunk in chunks], dimensions)
         else:

@@ -32,16 +32,7 @@ from ziggurat.index.schema import (
     open_writing,
     translated,
 )
-from ziggurat.index.transaction import Transaction
-
-STAMP_BYTES = 16
-
-
-class Version(NamedTuple):
-    """A generation and the stamp of the commit that made it."""
-
-    generation: int
-    stamp: bytes
+from ziggurat.index.transaction import STAMP_BYTES, Transaction, Version
 
 
 class Manifest(NamedTuple):
@@ -202,8 +193,7 @@ class Store:
                 transaction = Transaction(connection)
                 yield transaction
                 if transaction.changed:
-                    stamp = os.urandom(STAMP_BYTES)
-                    connection.execute("INSERT INTO commits VALUES (?, ?)", (transaction.generation, stamp))
+                    connection.execute("INSERT INTO commits VALUES (?, ?)", transaction.version)
                 connection.execute("COMMIT")
             except BaseException:
                 # SQLite has rolled back by itself after a full disk; then there is nothing to undo.

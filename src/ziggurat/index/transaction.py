@@ -9,16 +9,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 from ziggurat.index.inputs import Vectors
 from ziggurat.index.names import Name, names_of
 from ziggurat.index.words import index_terms
 
 DIGEST_BYTES = 16
+STAMP_BYTES = 16
+
+
+class Version(NamedTuple):
+    """A generation and the stamp of the commit that made it."""
+
+    generation: int
+    stamp: bytes
 
 
 class Chunk(NamedTuple):
@@ -48,6 +57,40 @@ class Chunk(NamedTuple):
     headings: str
     places: str = "[]"
     names: tuple[Name, ...] = ()
+
+
+class BareChunks(Sequence[Chunk]):
+    """Texts that are their own documents, each made a chunk when it is asked for.
+
+    Tens of thousands of tuples kept at once would have Python's collector look through everything
+    else the process holds: a tenth of a second beside a few large libraries.
+
+    Args:
+        ids: Unique in the index.
+        texts: As many.
+        metadatas: As many JSON objects.
+    """
+
+    def __init__(self, ids: Sequence[str], texts: Sequence[str], metadatas: Sequence[str]) -> None:
+        self._parts = (ids, texts, metadatas)
+
+    def __len__(self) -> int:
+        return len(self._parts[0])
+
+    @overload
+    def __getitem__(self, at: int) -> Chunk: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> BareChunks: ...
+
+    def __getitem__(self, at: int | slice) -> Chunk | BareChunks:
+        ids, texts, metadatas = self._parts
+        if isinstance(at, slice):
+            return BareChunks(ids[at], texts[at], metadatas[at])
+        return bare_chunk(ids[at], texts[at], metadatas[at])
+
+    def __iter__(self) -> Iterator[Chunk]:
+        return map(bare_chunk, *self._parts)
 
 
 def bare_chunk(chunk_id: str, text: str, metadata: str) -> Chunk:
@@ -89,6 +132,9 @@ class Transaction:
     Attributes:
         generation: The generation this commit will be.
         changed: Whether anything was added or removed; else no generation is made.
+        added: The rows that were given to chunks, one range for each call.
+        removed: Whether a row was removed.
+        stamp: What tells this commit from every other of its generation.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -96,6 +142,19 @@ class Transaction:
         newest = connection.execute("SELECT max(generation) FROM commits").fetchone()[0]
         self.generation: int = (newest or 0) + 1
         self.changed = False
+        self.added: list[range] = []
+        self.removed = False
+        self.stamp = os.urandom(STAMP_BYTES)
+
+    @property
+    def version(self) -> Version:
+        """What the index is at once this is committed."""
+        return Version(self.generation, self.stamp)
+
+    @property
+    def is_first(self) -> bool:
+        """Whether there are no chunks yet."""
+        return self._db.execute("SELECT 1 FROM chunks LIMIT 1").fetchone() is None
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -118,41 +177,33 @@ class Transaction:
         if not chunks:
             return
         self.changed = True
-        self.remove_chunks([chunk.id for chunk in chunks])
+        if not self.is_first:
+            self.remove_chunks([chunk.id for chunk in chunks])
         row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'chunks'").fetchone()
         first = (row[0] if row else 0) + 1
-        self._db.executemany(
-            "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                (
-                    at,
-                    c.id,
-                    doc,
-                    c.text,
-                    digest(c.text),
-                    c.metadata,
-                    c.first_char,
-                    c.end_char,
-                    c.first_line,
-                    c.last_line,
-                    c.headings,
-                    c.places,
-                )
-                for at, c in enumerate(chunks, start=first)
-            ),
-        )
+        self.added.append(range(first, first + len(chunks)))
+        texts: list[str] = []
+        names: list[tuple[str, int, int]] = []
+
+        def rows() -> Iterator[tuple[object, ...]]:
+            for at, c in enumerate(chunks, start=first):
+                texts.append(c.text)
+                names.extend((name, kind, at) for name, kind in c.names)
+                yield (
+                    at, c.id, doc, c.text, digest(c.text), c.metadata, c.first_char, c.end_char,
+                    c.first_line, c.last_line, c.headings, c.places,
+                )  # fmt: skip
+
+        self._db.executemany("INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows())
         self._db.executemany(
             "INSERT INTO vectors VALUES (?, ?)",
             ((at, vector.data) for at, vector in enumerate(vectors, start=first)),
         )
         self._db.executemany(
             "INSERT INTO words (rowid, terms) VALUES (?, ?)",
-            ((at, index_terms(c.text)) for at, c in enumerate(chunks, start=first)),
+            ((at, index_terms(text)) for at, text in enumerate(texts, start=first)),
         )
-        self._db.executemany(
-            "INSERT OR IGNORE INTO names VALUES (?, ?, ?)",
-            ((name, kind, at) for at, c in enumerate(chunks, start=first) for name, kind in c.names),
-        )
+        self._db.executemany("INSERT OR IGNORE INTO names VALUES (?, ?, ?)", names)
 
     def put_document(self, document: DocumentRow, chunks: Sequence[Chunk], vectors: Vectors) -> None:
         """Store a document whole, replacing the one of the same id."""
@@ -199,7 +250,7 @@ class Transaction:
 
     def remove_everything(self) -> None:
         """Empty the index; the manifest stays."""
-        self.changed = True
+        self.changed = self.removed = True
         self._db.execute("INSERT INTO removed SELECT row, ? FROM chunks", (self.generation,))
         self._db.execute("INSERT INTO words (words) VALUES ('delete-all')")
         for table in ("vectors", "next_vectors", "names", "chunks", "documents", "items", "sources"):
@@ -208,7 +259,7 @@ class Transaction:
     def _remove(self, found: Sequence[tuple[int, str, int | None]]) -> None:
         if not found:
             return
-        self.changed = True
+        self.changed = self.removed = True
         rows = [(row,) for row, _, _ in found]
         self._db.executemany(
             "INSERT INTO words (words, rowid, terms) VALUES ('delete', ?, ?)",
