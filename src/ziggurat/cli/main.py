@@ -21,6 +21,7 @@ _COMMANDS = {
     "kb": ("ziggurat.cli.kb", "Look after an index: sync, status, verify, repair, export, diff."),
     "eval": ("ziggurat.cli.eval", "Measure how well an index finds and a model answers."),
     "ask": ("ziggurat.cli.ask", "Ask an index a question; the answer cites file and line."),
+    "chat": ("ziggurat.cli.chat", "Talk with a model, or about an index; it remembers what was said."),
     "run": ("ziggurat.cli.run", "Run a chain from a chain file or a Python file."),
     "runs": ("ziggurat.cli.runs", "Look at recorded runs; resume and replay them."),
     "explain": ("ziggurat.cli.explain", "Say what a run would do and cost, without running it."),

@@ -7,11 +7,16 @@ can check it; who finds the citations is not known here.
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 
 from ziggurat.chain.usage import NO_USAGE, Usage
+from ziggurat.loaders.youtube import video_of
 
 Span = tuple[int, int]
+
+_MOMENT = re.compile(r"(?:(\d+):)?(\d+):(\d\d)")
+_PAGE = re.compile(r"page (\d+)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,17 @@ class Citation:
         if self.at:
             return f"{self.document}, {self.at}"
         return self.document if self.line is None else f"{self.document}:{self.line}"
+
+    @property
+    def link(self) -> str:
+        """Where a browser opens the place: a video at its moment, a PDF at its page; others as they are."""
+        video = video_of(self.document)
+        if video is not None and (moment := _MOMENT.fullmatch(self.at)):
+            hours, minutes, seconds = (int(one or 0) for one in moment.groups())
+            return f"https://www.youtube.com/watch?v={video}&t={hours * 3600 + minutes * 60 + seconds}s"
+        if page := _PAGE.match(self.at):
+            return f"{self.document}#page={page[1]}"
+        return self.document
 
 
 @dataclass(frozen=True, slots=True)
