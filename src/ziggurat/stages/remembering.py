@@ -75,18 +75,18 @@ class Remembering:
         if not window.messages:
             return question, NO_USAGE
         language = language_of(question)
-        said = _lines(window.recent[-_TURNS_FOR_A_QUESTION:], language)
-        known = "\n".join(part for part in (window.summary, said) if part)
+        turns = _lines(window.recent[-_TURNS_FOR_A_QUESTION:], language)
+        known = "\n".join(part for part in (window.summary, turns) if part)
         prompt = self.condense.filled(language, history=known, question=question)
         message = await self.model.ainvoke(prompt, config, max_tokens=_CONDENSED_TOKENS)
         usage = Usage.of_message(message)
         lines = [line.strip().strip('"“”') for line in str(message.text).splitlines() if line.strip()]
         if not lines or len(lines[0]) > _LONGEST_QUESTION or language_of(lines[0]) != language:
             return question, usage
-        words, there = set(content(lines[0])), set(content(f"{known} {question}"))
-        if not words or len(words & there) < _FROM_THE_CONVERSATION * len(words):
-            return question, usage
-        return lines[0], usage
+        words, asked, there = (set(content(text)) for text in (lines[0], question, f"{known} {question}"))
+        about_it = bool(words & asked) if asked else bool(words)
+        said = len(words & there) >= _FROM_THE_CONVERSATION * len(words)
+        return lines[0] if about_it and said else question, usage
 
     def bounds(self, *, condensed: bool) -> list[CallBound]:
         """The calls of a turn at most: a summary, and a question if ``condensed``."""

@@ -238,7 +238,7 @@ def test_options_go_to_the_model():
         ("a: {uses: chain, stages: {b: {uses: double, given: {number: $c}}}, inputs: [d]}", "3: stages.a.stages.b: stage 'b' needs 'c', which is neither a stage nor a declared input"),
         ("a: {uses: llm, prompt: {file: x.txt}}", "3: stages.a.prompt: 'x.txt' is a file's name, and this text is in no folder (give the folder it is relative to, or read the chain from a file)"),
         ("a: {uses: llm, prompt: '{x.__class__}'}", None),
-        ("a: {uses: llm, prompt: [{system: a, human: b}]}", "3: stages.a.prompt.0: one of system, human, ai and messages"),
+        ("a: {uses: llm, prompt: [{system: a, human: b}]}", "3: stages.a.prompt.0: one of system, human, ai, messages and examples"),
         ("a: {uses: retrieve}", "3: stages.a.index: this is needed"),
     ],
 )  # fmt: skip

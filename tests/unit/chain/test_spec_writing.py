@@ -141,7 +141,7 @@ def test_a_message_that_is_no_template_keeps_its_braces():
         (LLM("{x}", FakeChat()), "stages.a: LLM was given its model as an open FakeChat (name the model by its spec)"),
         (LLM("{x}", "fake:echo", delay=0.1), "stages.a: its options delay are not written into files (set them in the environment)"),
         (LLM(ChatPromptTemplate.from_template("{{x}}", template_format="mustache"), "fake:echo"), "stages.a: its prompt holds a HumanMessagePromptTemplate that has no written form"),
-        (LLM(ChatPromptTemplate.from_template("{x} {y}").partial(y="z"), "fake:echo"), "stages.a: its prompt is a ChatPromptTemplate with more in it than texts and variables"),
+        (LLM(ChatPromptTemplate.from_template("{x} {y}").partial(y=lambda: "z"), "fake:echo"), "stages.a: its prompt is a ChatPromptTemplate with more in it than texts and variables"),
         (RetrievalQA(RunnableLambda(lambda question: []), "fake:echo"), "stages.a: RetrievalQA was given its retriever as an open RunnableLambda (a file can name a VectorIndex, by its folder)"),
         (given(LLM("{x}", "fake:echo"), x=value(dt.date(2020, 1, 1))), "stages.a.given.x: a date has no written form (give it as text, number, list or mapping)"),
         (given(LLM("{x}", "fake:echo"), x=value((1, 2))), "stages.a.given.x: a tuple has no written form (give it as text, number, list or mapping)"),
