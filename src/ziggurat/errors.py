@@ -24,6 +24,11 @@
     ├── DocumentError
     │   ├── UnsupportedDocument  no loader for this type
     │   └── UnreadableDocument   the file is not what its name says
+    ├── DatabaseError
+    │   ├── DatabaseUnavailable  no database there, or no way in
+    │   ├── QueryRefused         not one query that only reads; never sent (also ValueError)
+    │   └── QueryFailed          the database could not run it
+    │       └── QueryTimeout     it ran too long and was stopped           (also TimeoutError)
     ├── PictureError             a picture cannot be drawn or encoded
     ├── ValueNotStorable         a value that cannot be written down       (also TypeError)
     ├── ValueNotReadable         written bytes that are no value here      (also ValueError)
@@ -139,6 +144,26 @@ class UnsupportedDocument(DocumentError):
 
 class UnreadableDocument(DocumentError):
     """The source is damaged, empty, protected, or not what its name says."""
+
+
+class DatabaseError(ZigguratError):
+    """Something about a database that is asked questions."""
+
+
+class DatabaseUnavailable(DatabaseError):
+    """There is no database at that address, it cannot be reached, or nothing here reads its kind."""
+
+
+class QueryRefused(DatabaseError, ValueError):
+    """A query that is not one statement that only reads what may be read; the database never saw it."""
+
+
+class QueryFailed(DatabaseError):
+    """The database could not run a query: a name it does not know, a type that does not fit."""
+
+
+class QueryTimeout(QueryFailed, TimeoutError):
+    """A query ran longer than it may, and was stopped."""
 
 
 class PictureError(ZigguratError):

@@ -22,8 +22,9 @@ from ziggurat.evaluation.judge import Judge, faithfulness
 from ziggurat.evaluation.retrieval import row
 from ziggurat.evaluation.saved import Row, Scores
 from ziggurat.stages.answer import Answer, Citation, quote_hash
-from ziggurat.stages.checking import Checker, Passage
+from ziggurat.stages.checking import Checker
 from ziggurat.stages.language import language_of
+from ziggurat.stages.passages import Passage
 from ziggurat.stages.prompts import ANSWER_LANGUAGE, NOT_FOUND
 from ziggurat.stages.qa import RetrievalQA
 from ziggurat.stages.settings import call_bound

@@ -60,7 +60,7 @@ def open_sql(
     sqlalchemy = require("sqlalchemy", for_=_FOR, extra="sql")
     if batch < 1:
         raise InputError(f"batch={batch!r} is no number of rows.", fix="give a whole number of at least 1")
-    engine, own = (database, False) if hasattr(database, "connect") else (_engine(sqlalchemy, str(database)), True)
+    engine, own = (database, False) if hasattr(database, "connect") else (open_engine(sqlalchemy, str(database)), True)
     where = plain(engine.url.render_as_string(hide_password=True))
     check_select(query, engine.dialect.name, where)
     columns = Columns(
@@ -164,7 +164,18 @@ class Rows:
             raise InputError(f"The query cannot be run: {type(error).__name__}.", where=self.name) from None
 
 
-def _engine(sqlalchemy: Any, address: str) -> Any:
+_DRIVERS = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg"} | {
+    name: f"{name}+pymysql" for name in ("mysql", "mariadb")
+}
+"""The driver we name where an address names none."""
+
+
+def open_engine(sqlalchemy: Any, address: str) -> Any:
+    """The engine for an address; a SQLite file is opened so that it cannot be written.
+
+    Raises:
+        InputError: If it is no address, there is no such file, or the driver is not installed.
+    """
     address = address.removeprefix("sql+")
     try:
         url = sqlalchemy.engine.make_url(address)
@@ -174,8 +185,7 @@ def _engine(sqlalchemy: Any, address: str) -> Any:
             where=plain(address),
             fix="sqlite:///file.db, postgresql+psycopg://user@host/name",
         ) from None
-    if url.drivername in ("postgres", "postgresql"):
-        url = url.set(drivername="postgresql+psycopg")
+    url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
     if url.get_backend_name() == "sqlite":
         return _sqlite(sqlalchemy, url)
     try:

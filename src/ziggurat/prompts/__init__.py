@@ -8,7 +8,16 @@ the same form (`PromptFolder`), or in LangChain's hub. Every prompt becomes a La
 from __future__ import annotations
 
 from ziggurat.prompts.file import FewShot, PromptFile, PromptTurn, read_prompt
-from ziggurat.prompts.folder import PromptFolder
+from ziggurat.prompts.folder import PromptFolder, StoredPrompt
 from ziggurat.prompts.shipped import shipped, shipped_names
 
-__all__ = ["FewShot", "PromptFile", "PromptFolder", "PromptTurn", "read_prompt", "shipped", "shipped_names"]
+__all__ = [
+    "FewShot",
+    "PromptFile",
+    "PromptFolder",
+    "PromptTurn",
+    "StoredPrompt",
+    "read_prompt",
+    "shipped",
+    "shipped_names",
+]

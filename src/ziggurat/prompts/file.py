@@ -34,7 +34,8 @@ from ziggurat.suggest import did_you_mean
 NAME = r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)*$"
 """Words with dots between them, such as ``summarize.map``."""
 
-_ROLES = ("system", "human", "ai")
+LONGEST = 1_000_000
+"""Bytes of a prompt file at most."""
 
 
 class _Part(BaseModel):
@@ -150,6 +151,19 @@ class PromptFile(_Part):
         filled: ChatPromptTemplate = made.partial(**given) if given else made
         return filled
 
+    def with_partial(self, values: Mapping[str, str]) -> PromptFile:
+        """The same with further values filled in.
+
+        Raises:
+            InputError: If there is no such variable.
+        """
+        for name in values:
+            if name not in self.variables:
+                raise InputError(
+                    f"The prompt {self.name} has no variable {name!r}{did_you_mean(name, self.variables)}."
+                )
+        return self.model_copy(update={"partial": {**self.partial, **values}}) if values else self
+
     def yaml(self) -> str:
         """The file's text."""
         data = self.model_dump(exclude_unset=True)
@@ -167,6 +181,23 @@ def _block(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _block)
 
 
+class _Loader(yaml.SafeLoader):
+    """Plain data only: no aliases, which could unfold without end, and no key twice."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            event: Any = self.peek_event()  # type: ignore[no-untyped-call]  # PyYAML's own lack
+            raise yaml.MarkedYAMLError(problem="aliases are not read", problem_mark=event.start_mark)
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        for key, _ in node.value:
+            if keys.count(key.value) > 1:
+                raise yaml.MarkedYAMLError(problem=f"{key.value!r} stands twice", problem_mark=key.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 def read_prompt(path: Path) -> PromptFile:
     """Read a prompt file.
 
@@ -174,9 +205,11 @@ def read_prompt(path: Path) -> PromptFile:
         InputError: If there is none, or it is no prompt; says where and what.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        if path.stat().st_size > LONGEST:
+            raise InputError(f"A prompt file has {LONGEST:,} bytes at most.", where=str(path))
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError("The prompt file cannot be read.", where=str(path), fix="name a YAML file") from error
+        raise InputError("The prompt file cannot be read.", where=str(path), fix="name a YAML file in UTF-8") from error
     return parse_prompt(text, str(path))
 
 
@@ -187,15 +220,24 @@ def parse_prompt(text: str, where: str) -> PromptFile:
         InputError: If it is no prompt.
     """
     try:
-        data = yaml.safe_load(text)
+        data = yaml.load(text, Loader=_Loader)  # noqa: S506 (a SafeLoader that is stricter still)
     except yaml.YAMLError as error:
-        raise InputError(f"The prompt file is no YAML: {str(error).splitlines()[0]}.", where=where) from error
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or str(error).partition("\n")[0]
+        raise InputError(f"The prompt file is no YAML: {problem}.", where=where + line) from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"The prompt file is no YAML: {error}.", where=where) from error
     if not isinstance(data, Mapping):
         raise InputError("A prompt file holds name, version, variables and prompts.", where=where)
     try:
         return PromptFile.model_validate(dict(data))
     except ValidationError as error:
-        first = error.errors()[0]
-        at = ".".join(map(str, first["loc"]))
-        said = first["msg"].removeprefix("Value error, ")
-        raise InputError(f"{at}: {said}" if at else said, where=where, fix="mend the prompt file") from error
+        said = "; ".join(dict.fromkeys(_said(one) for one in error.errors()))
+        raise InputError(said, where=where, fix="mend the prompt file") from error
+
+
+def _said(one: Any) -> str:
+    at = ".".join(map(str, one["loc"]))
+    what = "there is no such key" if one["type"] == "extra_forbidden" else one["msg"].removeprefix("Value error, ")
+    return f"{at}: {what}" if at else str(what)

@@ -7,14 +7,34 @@ a new version; the one before is kept. Invariant: a version, once pushed, does n
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ziggurat.errors import InputError
-from ziggurat.prompts.file import PromptFile, read_prompt
+from ziggurat.prompts.file import NAME, PromptFile, read_prompt
 from ziggurat.suggest import did_you_mean
 
 _OLDER = re.compile(r"^(?P<name>.+)@(?P<version>[1-9][0-9]*)$")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPrompt:
+    """A prompt with where it lies, so that who uses it can say so.
+
+    Attributes:
+        folder: The prompt folder.
+        version: The version that was asked for; None for the newest.
+        language: The one language that is used; None for the language of the question.
+        partial: The values that were filled in beside the file's own.
+        file: The prompt, with these values.
+    """
+
+    folder: Path
+    version: int | None
+    language: str | None
+    partial: Mapping[str, str] = field(hash=False)
+    file: PromptFile = field(hash=False)
 
 
 class PromptFolder:
@@ -32,7 +52,7 @@ class PromptFolder:
         return iter(sorted(one.stem for one in self.path.glob("*.yaml") if not _OLDER.match(one.stem)))
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and self._newest(name).is_file()
+        return isinstance(name, str) and bool(re.match(NAME, name)) and self._newest(name).is_file()
 
     def pull(self, name: str, version: int | None = None) -> PromptFile:
         """A prompt by its name.
@@ -59,6 +79,33 @@ class PromptFolder:
             )
         return self._read(kept, name)
 
+    def stored(
+        self,
+        name: str,
+        version: int | None = None,
+        *,
+        language: str | None = None,
+        partial: Mapping[str, str] | None = None,
+    ) -> StoredPrompt:
+        """A prompt for a stage, which can be written into a chain file.
+
+        Args:
+            name: See `pull`.
+            version: See `pull`.
+            language: Use this language whatever the question is in.
+            partial: Values of variables that nobody is to give.
+
+        Raises:
+            InputError: If there is no such prompt, version, language or variable.
+        """
+        file = self.pull(name, version)
+        if language is not None and language not in file.prompts:
+            raise InputError(
+                f"The prompt {name} is not in {language!r}; it is in {', '.join(file.prompts)}.", where=str(self.path)
+            )
+        given = dict(partial or {})
+        return StoredPrompt(self.path, version, language, given, file.with_partial(given))
+
     def versions(self, name: str) -> list[int]:
         """All versions of a prompt, ascending.
 
@@ -74,15 +121,24 @@ class PromptFolder:
 
         Returns:
             The prompt as it is stored; the one that was there if nothing changed.
+
+        Raises:
+            InputError: If the folder holds another prompt under the number of the version that is to be kept.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         if prompt.name in self:
             newest = self.pull(prompt.name)
             if newest.model_copy(update={"version": prompt.version}) == prompt:
                 return newest
-            _write(self._kept(prompt.name, newest.version), newest)
-            prompt = prompt.model_copy(update={"version": newest.version + 1})
-            prompt.model_fields_set.add("version")
+            kept = self._kept(prompt.name, newest.version)
+            if kept.exists() and self._read(kept, prompt.name) != newest:
+                raise InputError(
+                    f"Version {newest.version} of {prompt.name} was changed after it was pushed.",
+                    where=str(self._newest(prompt.name)),
+                    fix=f"give it the version {max(self.versions(prompt.name)) + 1}",
+                )
+            _write(kept, newest)
+            prompt = prompt.model_copy(update={"version": max(self.versions(prompt.name)) + 1})
         _write(self._newest(prompt.name), prompt)
         return prompt
 

@@ -7,21 +7,22 @@ by a JSON schema, so what comes back can always be laid out. Nothing is drawn he
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
 from ziggurat.drawing.spec import Diagram, Edge, Group, Node
 from ziggurat.errors import PictureError
+from ziggurat.stages.language import Language, language_of
+from ziggurat.stages.prompting import StagePrompt
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
     from langchain_core.runnables import RunnableConfig
 
 Plan = Literal["concept", "graph"]
+PLANS: tuple[Plan, ...] = ("concept", "graph")
 
 _ShortText = Annotated[str, StringConstraints(min_length=2, max_length=36)]
 
@@ -70,41 +71,12 @@ def _input_kind(label: str) -> Any:
     return "document"
 
 
-_CONCEPT_SYSTEM = (
-    "You plan concept diagrams. For a topic you name who uses it, what it takes in, the steps it works in, and what "
-    "comes out. Every step says what the topic itself does with what it takes in. Write in the language of the topic."
-)
-_GRAPH_SYSTEM = (
-    "You plan diagrams for slides: five to ten nodes with short labels, in reading order, arrows between them with "
-    "labels of one or two words where they help, and a group where some nodes belong together. Use only ids of nodes "
-    "in edges and groups. Write in the language of the topic."
-)
-_EXAMPLES: tuple[tuple[str, str, Concept], ...] = (
-    (
-        "A diagram of how a web shop handles an order",
-        "A web shop sells goods over the internet and ships them.",
-        Concept(
-            title="A web shop handling an order",
-            subject="Web shop",
-            user="Customer",
-            inputs=["Order form", "Stock database"],
-            steps=["Check the stock", "Take the payment", "Pack the parcel"],
-            results=["Shipped parcel"],
-        ),
-    ),
-    (
-        "A conceptual diagram of a search library in use",
-        "A search library helps programmers add search to their programs.",
-        Concept(
-            title="A search library in use",
-            subject="Search library",
-            user="Programmer",
-            inputs=["Web pages", "Search words"],
-            steps=["Index the pages", "Look up the words", "Rank the matches"],
-            results=["List of results"],
-        ),
-    ),
-)
+_KNOWN: dict[Language, str] = {"en": "Known facts: {}\n", "zh": "已知：{}\n", "pt": "Fatos conhecidos: {}\n"}
+
+
+def prompt_for(plan: Plan) -> StagePrompt:
+    """What a model is told: the prompt ``diagram.concept`` or ``diagram.graph``."""
+    return StagePrompt(f"diagram.{plan}")
 
 
 async def write_diagram(
@@ -124,9 +96,10 @@ async def write_diagram(
     """
     schema: type[BaseModel] = Concept if plan == "concept" else Diagram
     writer = model.with_structured_output(schema)
-    messages = _concept_messages(prompt, facts) if plan == "concept" else _graph_messages(prompt, facts)
+    language = language_of(prompt)
+    known = _KNOWN.get(language, _KNOWN["en"]).format(facts) if facts else ""
     try:
-        written = await writer.ainvoke(messages, config)
+        written = await writer.ainvoke(prompt_for(plan).filled(language, topic=prompt, facts=known), config)
     except (ValidationError, ValueError) as error:
         raise PictureError(
             "The model wrote no usable diagram.", where=prompt[:80], fix="ask for fewer things, or name another model"
@@ -138,22 +111,6 @@ async def write_diagram(
             return written.model_copy(update={"title": _title(written.title)}).tidy()
         case _:
             raise PictureError("The model wrote no diagram.", where=prompt[:80], fix="name another model")
-
-
-def _concept_messages(prompt: str, facts: str) -> list[BaseMessage]:
-    messages: list[BaseMessage] = [SystemMessage(_CONCEPT_SYSTEM)]
-    for topic, known, concept in _EXAMPLES:
-        messages.append(HumanMessage(_ask(topic, known)))
-        messages.append(AIMessage(json.dumps(concept.model_dump())))
-    return [*messages, HumanMessage(_ask(prompt, facts))]
-
-
-def _graph_messages(prompt: str, facts: str) -> list[BaseMessage]:
-    return [SystemMessage(_GRAPH_SYSTEM), HumanMessage(_ask(prompt, facts))]
-
-
-def _ask(topic: str, facts: str) -> str:
-    return f"Topic: {topic}\n" + (f"Known facts: {facts}\n" if facts else "")
 
 
 _DRAW = re.compile(

@@ -29,7 +29,7 @@ from ziggurat.drawing.svg import diagram_svg
 from ziggurat.errors import InputError
 from ziggurat.picture import Picture
 from ziggurat.stages.base import StageRunnable
-from ziggurat.stages.diagram import Plan, write_diagram
+from ziggurat.stages.diagram import PLANS, Plan, prompt_for, write_diagram
 from ziggurat.stages.retrieve import index_setting, pinned
 from ziggurat.stages.settings import call_bound, model_identity, open_index, spec_setting
 
@@ -151,7 +151,8 @@ class ImageGeneration(StageRunnable[Picture]):
             return self._identity(model=getattr(self.model, "stage_identity", None), how=[size])
         facts = "none" if self.retriever is None else getattr(self.retriever, "stage_identity", None)
         chat = model_identity(self._given["chat"], {}, self.chat)
-        return self._identity(chat=chat, facts=facts, how=[size, self.plan])
+        words = [prompt_for(plan).identity for plan in PLANS if self.plan in (None, plan)]
+        return self._identity(chat=chat, facts=facts, how=[size, self.plan], prompts=words)
 
     def stage_pin(self) -> AbstractContextManager[Any]:
         """What its facts come from, held still for the length of a run."""

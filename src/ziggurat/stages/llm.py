@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from langchain_core.prompts import BasePromptTemplate, ChatPromptTemplate
+from langchain_core.prompts import BasePromptTemplate
 from langchain_core.runnables import RunnableConfig
 from pydantic import Field
 
@@ -17,18 +17,13 @@ from ziggurat.chain.spec.registry import ModelName, StageSettings
 from ziggurat.chain.stage import CallBound, Param
 from ziggurat.errors import InputError
 from ziggurat.stages.base import StageRunnable
-from ziggurat.stages.settings import (
-    Prompt,
-    call_bound,
-    model_identity,
-    open_prompt,
-    prompt_identity,
-    prompt_settings,
-    spec_setting,
-)
+from ziggurat.stages.prompt_settings import Prompt, as_template, given_settings, open_prompt, prompt_identity
+from ziggurat.stages.settings import call_bound, model_identity, spec_setting
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
+
+    from ziggurat.prompts import PromptFile, StoredPrompt
 
 
 class LLMSettings(StageSettings):
@@ -63,7 +58,7 @@ class LLM(StageRunnable[str]):
 
     Args:
         prompt: A template such as ``"Summarise: {text}"`` (its variables are the stage's inputs),
-            or any LangChain prompt.
+            or any LangChain prompt, or one of a prompt folder (`PromptFolder.stored`).
         model: A model spec or a LangChain chat model; the local model when none is named.
         name: What to call it in traces.
         options: Further options of the model, such as ``temperature`` or ``max_tokens``.
@@ -74,13 +69,14 @@ class LLM(StageRunnable[str]):
 
     def __init__(
         self,
-        prompt: str | BasePromptTemplate[Any] = "{prompt}",
+        prompt: str | BasePromptTemplate[Any] | PromptFile | StoredPrompt = "{prompt}",
         model: str | BaseChatModel | None = None,
         *,
         name: str | None = None,
         **options: Any,
     ) -> None:
-        self.prompt = ChatPromptTemplate.from_template(prompt) if isinstance(prompt, str) else prompt
+        self.prompt = as_template(prompt)
+        self._given_prompt = self.prompt if isinstance(prompt, str) else prompt
         if options and not isinstance(model, str | None):
             raise InputError(
                 f"{', '.join(options)} cannot be set on a model that is open already.",
@@ -96,7 +92,7 @@ class LLM(StageRunnable[str]):
     @classmethod
     def from_settings(cls, settings: LLMSettings) -> Self:
         """The stage that settings describe."""
-        return cls(open_prompt(settings.prompt), settings.model, name=settings.name, **settings.options)
+        return cls(open_prompt(settings.prompt) or "", settings.model, name=settings.name, **settings.options)
 
     def settings(self) -> LLMSettings:
         """The settings that describe this stage.
@@ -110,7 +106,7 @@ class LLM(StageRunnable[str]):
                 f"its options {', '.join(unnamed)} are not written into files", fix="set them in the environment"
             )
         return LLMSettings(
-            prompt=prompt_settings(self.prompt),
+            prompt=given_settings(self._given_prompt),
             model=spec_setting(self._given, "model", "LLM"),
             name=None if self.name == "LLM" else self.name,
             **self._options,

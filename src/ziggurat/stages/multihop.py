@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from langchain_core.documents import Document
-from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableConfig
 from langchain_core.vectorstores import VectorStore
 from pydantic import Field
@@ -22,6 +21,8 @@ from ziggurat.chain.spec.registry import ModelName
 from ziggurat.chain.stage import CallBound
 from ziggurat.stages import prompts
 from ziggurat.stages.language import language_of
+from ziggurat.stages.prompt_settings import Prompt, open_prompt
+from ziggurat.stages.prompting import GivenPrompt, StagePrompt
 from ziggurat.stages.retrieve import (
     Documents,
     RetrievalStage,
@@ -31,7 +32,7 @@ from ziggurat.stages.retrieve import (
     fused,
     search_settings,
 )
-from ziggurat.stages.settings import call_bound, model_identity, prompt_identity, spec_setting
+from ziggurat.stages.settings import call_bound, model_identity, spec_setting
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -48,6 +49,9 @@ class MultiHopSettings(SearchSettings):
     search: Search = Field("multihop", description="How the index is searched in each round.")
     model: ModelName | None = Field(None, description="The spec of the model that leads; left out, names are followed.")
     hops: Annotated[int, Field(ge=1, le=8)] = Field(3, description="Rounds of a model at most.")
+    prompt: Prompt | None = Field(
+        None, description="Replaces the prompt multi_hop; variables: language, enough, question, passages, asked."
+    )
 
 
 class MultiHop(RetrievalStage):
@@ -58,14 +62,14 @@ class MultiHop(RetrievalStage):
         model: A model spec or a LangChain chat model that says what to look for next; None asks none.
         k: Passages to return.
         hops: How often the model is asked at most.
-        prompt: Replaces `ziggurat.stages.prompts.NEXT_QUERY`; same variables.
+        prompt: Replaces the prompt ``multi_hop``; its variables are those of the shipped one.
         name: What to call it in traces.
 
     Input: ``question`` (str). Output: LangChain documents, best first; ``path`` in the metadata of
     those that the question did not find by itself.
 
     Raises:
-        InputError: For a question without words.
+        InputError: For a question without words, or a prompt with other variables.
     """
 
     def __init__(
@@ -75,7 +79,7 @@ class MultiHop(RetrievalStage):
         *,
         k: int = 8,
         hops: int = 3,
-        prompt: ChatPromptTemplate | None = None,
+        prompt: GivenPrompt = None,
         name: str | None = None,
     ) -> None:
         from ziggurat.index import VectorIndex
@@ -86,25 +90,33 @@ class MultiHop(RetrievalStage):
         self.model = None if model is None else models.chat(model)
         self._given = model
         self.hops = hops
-        self.prompt = prompt or prompts.NEXT_QUERY
+        self.prompt = StagePrompt("multi_hop", prompt)
 
     Settings = MultiHopSettings
 
     @classmethod
     def from_settings(cls, settings: MultiHopSettings) -> Self:
         """The stage that settings describe."""
-        return cls(settings.open(), settings.model, k=settings.k, hops=settings.hops, name=settings.name)
+        return cls(
+            settings.open(),
+            settings.model,
+            k=settings.k,
+            hops=settings.hops,
+            prompt=open_prompt(settings.prompt),
+            name=settings.name,
+        )
 
     def settings(self) -> MultiHopSettings:
         """The settings that describe this stage.
 
         Raises:
-            InputError: If its model or its retriever was given open.
+            InputError: If its model or its retriever was given open, or its prompt has no written form.
         """
         return MultiHopSettings(
             **search_settings(self.retriever, "MultiHop"),
             model=spec_setting(self._given, "model", "MultiHop"),
             hops=self.hops,
+            prompt=self.prompt.settings(),
             name=self._own_name(),
         )
 
@@ -114,7 +126,7 @@ class MultiHop(RetrievalStage):
         led = {} if self.model is None else {"model": model_identity(self._given, {}, self.model)}
         return self._identity(
             retriever=getattr(self.retriever, "stage_identity", None),
-            prompt=prompt_identity(self.prompt),
+            prompt=self.prompt.identity,
             hops=self.hops,
             k=self.k,
             **led,
@@ -156,8 +168,10 @@ class MultiHop(RetrievalStage):
 
     def _prompt(self, question: str, found: Documents, asked: list[str]) -> Any:
         passages = "\n".join(f"[{at}] {one.page_content[:_READ_OF_A_PASSAGE]}" for at, one in enumerate(found, 1))
-        return self.prompt.format_prompt(
-            language=prompts.ANSWER_LANGUAGE[language_of(question)],
+        language = language_of(question)
+        return self.prompt.filled(
+            language,
+            language=prompts.ANSWER_LANGUAGE[language],
             enough=ENOUGH,
             question=question,
             passages=passages,

@@ -1,26 +1,27 @@
 """`StagePrompt`: what a stage says to a model, shipped in several languages or given by a person.
 
-A stage holds one for each thing it asks; a replacement is checked against the variables that the
-stage fills in before anything runs.
+A stage holds one for each thing it asks. Invariant: whatever was given asks for no variable that the
+stage does not fill in, and has those it must have; so what is wrong with it is said before anything runs.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from langchain_core.prompts import BasePromptTemplate, ChatPromptTemplate
+from langchain_core.prompts import BasePromptTemplate
 
 from ziggurat.errors import InputError
-from ziggurat.prompts import PromptFile, shipped
-from ziggurat.stages.settings import prompt_identity, prompt_settings
+from ziggurat.prompts import PromptFile, StoredPrompt, shipped
+from ziggurat.prompts.shipped import original
+from ziggurat.stages.prompt_settings import GivenPrompt, as_template, given_settings, prompt_identity
 
 if TYPE_CHECKING:
     from langchain_core.prompt_values import PromptValue
 
     from ziggurat.stages.language import Language
+    from ziggurat.stages.prompt_settings import WrittenPrompt
 
-GivenPrompt = str | BasePromptTemplate[Any] | PromptFile | None
-"""How a prompt can be given: a text with variables in braces, a LangChain prompt, a file, or not at all."""
+__all__ = ["GivenPrompt", "StagePrompt"]
 
 
 class StagePrompt:
@@ -28,7 +29,8 @@ class StagePrompt:
 
     Args:
         name: Of the shipped prompt, such as ``qa``; it declares the variables.
-        given: What takes its place.
+        given: What takes its place: a text with variables in braces, a LangChain prompt, a prompt file,
+            one of a folder (`PromptFolder.stored`).
 
     Raises:
         InputError: If the replacement asks for a variable that the stage does not give, or lacks one
@@ -37,41 +39,64 @@ class StagePrompt:
 
     def __init__(self, name: str, given: GivenPrompt = None) -> None:
         self.name = name
-        self.given = ChatPromptTemplate.from_template(given) if isinstance(given, str) else given
-        self._file = self.given if isinstance(self.given, PromptFile) else shipped(name)
-        ours = shipped(name)
+        self.given = as_template(given) if isinstance(given, str) else given
+        self._file: PromptFile | None = None
+        self._language: str | None = None
+        match self.given:
+            case None:
+                self._file = shipped(name)
+            case PromptFile():
+                self._file = self.given
+            case StoredPrompt():
+                self._file, self._language = self.given.file, self.given.language
+        if self.given is not None:
+            self._check()
+
+    def _check(self) -> None:
+        ours = original(self.name)
+        given = [("the prompt", self.given)] if isinstance(self.given, BasePromptTemplate) else []
+        if self._file is not None:
+            given += [(language, self._file.template(language)) for language in self._file.prompts]
         try:
-            if isinstance(self.given, PromptFile):
-                for language in self.given.prompts:
-                    ours.check(self.given.template(language).input_variables, language)
-            elif self.given is not None:
-                ours.check(self.given.input_variables, "the prompt")
+            for where, template in given:
+                ours.check(template.input_variables, where)
         except ValueError as error:
-            raise InputError(str(error), where=f"the prompt {name}", fix=f"ziggurat prompts show {name}") from error
+            said = f"ziggurat prompts show {self.name}"
+            raise InputError(f"{error}.", where=f"the prompt {self.name}", fix=said) from error
 
     def template(self, language: Language = "en") -> BasePromptTemplate[Any]:
         """The prompt in a language; one that was given as it is serves for all."""
-        return self.given if isinstance(self.given, BasePromptTemplate) else self._file.template(language)
+        if self._file is not None:
+            return self._file.template(self._language or language)
+        assert isinstance(self.given, BasePromptTemplate)  # noqa: S101 (there is a file or a template)
+        return self.given
 
     def filled(self, language: Language = "en", /, **values: Any) -> PromptValue:
-        """The prompt with its variables filled in; values it does not use are passed over."""
+        """The prompt with its variables filled in; values it does not use are passed over.
+
+        Raises:
+            InputError: If a variable has no value.
+        """
         template = self.template(language)
         used = {name: value for name, value in values.items() if name in template.input_variables}
+        missing = [name for name in template.input_variables if name not in used]
+        if missing:
+            raise InputError(f"Nobody gave {', '.join(missing)}.", where=f"the prompt {self.name}")
         return template.format_prompt(**used)
 
     @property
     def identity(self) -> Any:
-        """The prompt in plain values; None if something in it cannot be told."""
+        """The prompt in plain values, the same in every process; None if something in it cannot be told."""
         if isinstance(self.given, BasePromptTemplate):
             return prompt_identity(self.given)
-        return self._file.model_dump(mode="json", include={"partial", "prompts"}, exclude_unset=True)
+        assert self._file is not None  # noqa: S101 (there is a file or a template)
+        told = self._file.model_dump(mode="json", include={"partial", "prompts"}, exclude_unset=True)
+        return told if self._language is None else {**told, "language": self._language}
 
-    def settings(self) -> Any:
+    def settings(self) -> WrittenPrompt | None:
         """What a chain file says of it; None for the shipped one.
 
         Raises:
             InputError: If it has no written form.
         """
-        if self.given is None:
-            return None
-        return prompt_settings(self.template())
+        return None if self.given is None else given_settings(self.given)

@@ -14,7 +14,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Self, cast
 
 from langchain_core.documents import Document
-from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableConfig
 from pydantic import Field
 
@@ -26,25 +25,19 @@ from ziggurat.errors import InputError
 from ziggurat.stages import prompts
 from ziggurat.stages.answer import Answer
 from ziggurat.stages.base import StageRunnable
-from ziggurat.stages.checking import Checker, Passage, quote
+from ziggurat.stages.checking import Checker, quote
 from ziggurat.stages.evidence import content
 from ziggurat.stages.language import language_of
+from ziggurat.stages.passages import Passage, fitting
+from ziggurat.stages.prompt_settings import Prompt, open_prompt
+from ziggurat.stages.prompting import GivenPrompt, StagePrompt
 from ziggurat.stages.retrieve import Retriever, Searching, as_retriever, pinned, search_settings
-from ziggurat.stages.settings import (
-    Prompt,
-    call_bound,
-    model_identity,
-    open_prompt,
-    prompt_identity,
-    prompt_settings,
-    spec_setting,
-)
+from ziggurat.stages.settings import call_bound, model_identity, spec_setting
 
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
     from langchain_core.language_models import BaseChatModel
     from langchain_core.prompt_values import PromptValue
-    from langchain_core.prompts import BasePromptTemplate
 
 
 class QASettings(Searching):
@@ -75,13 +68,13 @@ class RetrievalQA(StageRunnable[Answer]):
         k: Passages to answer from, where ``retriever`` is a vector store.
         passage_characters: How much of the passages, in characters, is given to the model at most.
         max_tokens: The longest answer, in the model's tokens.
-        prompt: Replaces `ziggurat.stages.prompts.QA`; same variables.
+        prompt: Replaces the prompt ``qa``; its variables are those of the shipped one.
         name: What to call it in traces.
 
     Input: ``question`` (str), and ``documents`` where there is no retriever. Output: `Answer`.
 
     Raises:
-        InputError: For a question without words.
+        InputError: For a question without words, or a prompt with other variables.
     """
 
     def __init__(
@@ -92,14 +85,14 @@ class RetrievalQA(StageRunnable[Answer]):
         k: int = 4,
         passage_characters: int = 4000,
         max_tokens: int = 200,
-        prompt: BasePromptTemplate[Any] | None = None,
+        prompt: GivenPrompt = None,
         name: str | None = None,
     ) -> None:
         self.retriever = None if retriever is None else as_retriever(retriever, k)
         self.model = models.chat(model)
         self._given = model
         self._k = k
-        self.prompt = prompt or prompts.QA
+        self.prompt = StagePrompt("qa", prompt)
         self.passage_characters = passage_characters
         self.max_tokens = max_tokens
         self.name = name or "RetrievalQA"
@@ -109,14 +102,13 @@ class RetrievalQA(StageRunnable[Answer]):
     @classmethod
     def from_settings(cls, settings: QASettings) -> Self:
         """The stage that settings describe; its index is opened for reading."""
-        prompt = None if settings.prompt is None else open_prompt(settings.prompt)
         return cls(
             None if settings.index is None else settings.over(settings.index),
             settings.model,
             k=settings.k,
             passage_characters=settings.passage_characters,
             max_tokens=settings.max_tokens,
-            prompt=ChatPromptTemplate.from_template(prompt) if isinstance(prompt, str) else prompt,
+            prompt=open_prompt(settings.prompt),
             name=settings.name,
         )
 
@@ -131,7 +123,7 @@ class RetrievalQA(StageRunnable[Answer]):
             model=spec_setting(self._given, "model", "RetrievalQA"),
             passage_characters=self.passage_characters,
             max_tokens=self.max_tokens,
-            prompt=None if self.prompt is prompts.QA else prompt_settings(self.prompt),
+            prompt=self.prompt.settings(),
             name=None if self.name == "RetrievalQA" else self.name,
         )
 
@@ -141,7 +133,7 @@ class RetrievalQA(StageRunnable[Answer]):
         return self._identity(
             retriever="documents" if self.retriever is None else getattr(self.retriever, "stage_identity", None),
             model=model_identity(self._given, {}, self.model),
-            prompt=prompt_identity(self.prompt),
+            prompt=self.prompt.identity,
             passage_characters=self.passage_characters,
             max_tokens=self.max_tokens,
         )
@@ -167,8 +159,8 @@ class RetrievalQA(StageRunnable[Answer]):
     def stage_bounds(self, inputs: Mapping[str, Any] | None) -> list[CallBound]:
         """One call, about as many passages as fit."""
         question = inputs["question"] if inputs else ""
-        prompt = self.prompt.format_prompt(language="", not_found="", passages="", question=question).to_string()
-        bound = call_bound(self.model, prompt, self.max_tokens)
+        prompt = self.prompt.filled(language_of(question), language="", not_found="", passages="", question=question)
+        bound = call_bound(self.model, prompt.to_string(), self.max_tokens)
         return [replace(bound, input_tokens=(bound.input_tokens or 0) + self.passage_characters)]
 
     @property
@@ -201,11 +193,12 @@ class RetrievalQA(StageRunnable[Answer]):
         language = language_of(question)
         not_found = prompts.NOT_FOUND[language]
         found = await self._found(question, inputs, config)
-        passages = self._fitting([Passage.of(one, position) for position, one in enumerate(found)])
+        passages = fitting([Passage.of(one, at) for at, one in enumerate(found)], self.passage_characters)
         if not passages:
             yield Answer(not_found, found=False)
             return
-        prompt = self.prompt.format_prompt(
+        prompt = self.prompt.filled(
+            language,
             language=prompts.ANSWER_LANGUAGE[language],
             not_found=not_found,
             passages="\n".join(f"[{number}] {one.text}" for number, one in enumerate(passages, 1)),
@@ -246,17 +239,6 @@ class RetrievalQA(StageRunnable[Answer]):
             used += Usage.of_message(chunk)
             yield str(chunk.text), NO_USAGE
         yield "", used.as_one_call()
-
-    def _fitting(self, passages: Sequence[Passage]) -> list[Passage]:
-        """The best passages that fit the model's share; the first always does, cut if need be."""
-        fitting: list[Passage] = []
-        left = self.passage_characters
-        for one in passages:
-            if fitting and len(one.text) > left:
-                break
-            fitting.append(replace(one, text=one.text[:left]))
-            left -= len(one.text)
-        return fitting
 
     def _embeddings(self) -> Embeddings | None:
         store = getattr(self.retriever, "vectorstore", None)

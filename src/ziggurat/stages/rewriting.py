@@ -14,7 +14,6 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableConfig
 from pydantic import Field
 
@@ -23,20 +22,14 @@ from ziggurat.chain.spec.registry import ModelName
 from ziggurat.chain.stage import CallBound
 from ziggurat.stages import prompts
 from ziggurat.stages.language import language_of
+from ziggurat.stages.prompt_settings import Prompt, open_prompt
+from ziggurat.stages.prompting import GivenPrompt, StagePrompt
 from ziggurat.stages.retrieve import Documents, RetrievalStage, Retriever, SearchSettings, fused, search_settings
-from ziggurat.stages.settings import (
-    Prompt,
-    call_bound,
-    model_identity,
-    open_prompt,
-    prompt_identity,
-    prompt_settings,
-    spec_setting,
-)
+from ziggurat.stages.settings import call_bound, model_identity, spec_setting
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
-    from langchain_core.prompts import BasePromptTemplate
+    from langchain_core.prompt_values import PromptValue
 
 _MARK = re.compile(r"^\s*(?:[-*•]|\(?\d{1,2}[.):])\s*")
 _LONGEST_QUERY = 400
@@ -62,7 +55,7 @@ class MultiQuerySettings(RewritingSettings):
 class _Rewriting(RetrievalStage):
     """One call of a model, then a search with each text it wrote and with the question."""
 
-    _default: BasePromptTemplate[Any]
+    _prompt_name: str
 
     def __init__(
         self,
@@ -71,14 +64,14 @@ class _Rewriting(RetrievalStage):
         *,
         k: int,
         max_tokens: int,
-        prompt: BasePromptTemplate[Any] | None,
+        prompt: GivenPrompt,
         name: str | None,
     ) -> None:
         super().__init__(retriever, k=k, name=name)
         self.model = models.chat(model)
         self._given = model
         self.max_tokens = max_tokens
-        self.prompt = prompt or self._default
+        self.prompt = StagePrompt(self._prompt_name, prompt)
 
     @abstractmethod
     def _variables(self, question: str) -> dict[str, Any]:
@@ -93,7 +86,7 @@ class _Rewriting(RetrievalStage):
             **search_settings(self.retriever, type(self).__name__),
             "model": spec_setting(self._given, "model", type(self).__name__),
             "max_tokens": self.max_tokens,
-            "prompt": None if self.prompt is self._default else prompt_settings(self.prompt),
+            "prompt": self.prompt.settings(),
             "name": self._own_name(),
         }
 
@@ -103,7 +96,7 @@ class _Rewriting(RetrievalStage):
         return self._identity(
             retriever=getattr(self.retriever, "stage_identity", None),
             model=model_identity(self._given, {}, self.model),
-            prompt=prompt_identity(self.prompt),
+            prompt=self.prompt.identity,
             max_tokens=self.max_tokens,
             asked=self._variables(""),
             k=self.k,
@@ -111,14 +104,15 @@ class _Rewriting(RetrievalStage):
 
     def stage_bounds(self, inputs: Mapping[str, Any] | None) -> list[CallBound]:
         """One call."""
-        prompt = self.prompt.format_prompt(**self._variables(inputs["question"] if inputs else "")).to_string()
-        return [call_bound(self.model, prompt, self.max_tokens)]
+        prompt = self._filled(inputs["question"] if inputs else "")
+        return [call_bound(self.model, prompt.to_string(), self.max_tokens)]
+
+    def _filled(self, question: str) -> PromptValue:
+        return self.prompt.filled(language_of(question), **self._variables(question))
 
     async def _output(self, inputs: Mapping[str, Any], config: RunnableConfig) -> Documents:
         question = self._question(inputs)
-        message = await self.model.ainvoke(
-            self.prompt.format_prompt(**self._variables(question)), config, max_tokens=self.max_tokens
-        )
+        message = await self.model.ainvoke(self._filled(question), config, max_tokens=self.max_tokens)
         asked = list(dict.fromkeys([question, *self._queries(str(message.text))]))
         async with asyncio.TaskGroup() as group:
             searches = [group.create_task(self.retriever.ainvoke(one, config)) for one in asked]
@@ -134,16 +128,16 @@ class MultiQuery(_Rewriting):
         k: Passages to return.
         queries: Other wordings to search with.
         max_tokens: What the model writes at most.
-        prompt: Replaces `ziggurat.stages.prompts.MULTI_QUERY`; same variables.
+        prompt: Replaces the prompt ``multi_query``; its variables are those of the shipped one.
         name: What to call it in traces.
 
     Input: ``question`` (str). Output: LangChain documents, best first by reciprocal ranks.
 
     Raises:
-        InputError: For a question without words.
+        InputError: For a question without words, or a prompt with other variables.
     """
 
-    _default = prompts.MULTI_QUERY
+    _prompt_name = "multi_query"
 
     def __init__(
         self,
@@ -153,7 +147,7 @@ class MultiQuery(_Rewriting):
         k: int = 4,
         queries: int = 3,
         max_tokens: int = 160,
-        prompt: ChatPromptTemplate | None = None,
+        prompt: GivenPrompt = None,
         name: str | None = None,
     ) -> None:
         super().__init__(retriever, model, k=k, max_tokens=max_tokens, prompt=prompt, name=name)
@@ -194,17 +188,17 @@ class HypotheticalDocument(_Rewriting):
         model: A model spec or a LangChain chat model; the local model when none is named.
         k: Passages to return.
         max_tokens: The longest passage it writes.
-        prompt: Replaces `ziggurat.stages.prompts.HYPOTHETICAL_DOCUMENT`; same variables.
+        prompt: Replaces the prompt ``hypothetical_document``; its variables are those of the shipped one.
         name: What to call it in traces.
 
     Input: ``question`` (str). Output: LangChain documents, best first by reciprocal ranks. What the
     model imagined is only searched with; it is never shown or cited.
 
     Raises:
-        InputError: For a question without words.
+        InputError: For a question without words, or a prompt with other variables.
     """
 
-    _default = prompts.HYPOTHETICAL_DOCUMENT
+    _prompt_name = "hypothetical_document"
 
     def __init__(
         self,
@@ -213,7 +207,7 @@ class HypotheticalDocument(_Rewriting):
         *,
         k: int = 4,
         max_tokens: int = 160,
-        prompt: ChatPromptTemplate | None = None,
+        prompt: GivenPrompt = None,
         name: str | None = None,
     ) -> None:
         super().__init__(retriever, model, k=k, max_tokens=max_tokens, prompt=prompt, name=name)
@@ -242,10 +236,9 @@ class HypotheticalDocument(_Rewriting):
 
 
 def _options(settings: RewritingSettings) -> dict[str, Any]:
-    prompt = None if settings.prompt is None else open_prompt(settings.prompt)
     return {
         "k": settings.k,
         "max_tokens": settings.max_tokens,
-        "prompt": ChatPromptTemplate.from_template(prompt) if isinstance(prompt, str) else prompt,
+        "prompt": open_prompt(settings.prompt),
         "name": settings.name,
     }

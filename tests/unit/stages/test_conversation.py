@@ -148,10 +148,9 @@ def test_a_prompt_that_lacks_the_history_is_refused():
 def test_in_a_chain_it_takes_the_question_and_the_session_and_keeps_to_a_budget(tmp_path):
     chain = MultiChain(talk=Conversation(model=FakeChat(script="Good day.")))
     assert chain.run({"question": "Hello", "session": "s"})["talk"].text == "Good day."
-    with pytest.raises(ChainError, match="tokens"):
-        MultiChain(talk=Conversation(model=FakeChat(script="Good day."))).run(
-            {"question": "Hello " * 500}, budget=Budget(tokens=100)
-        )
+    bounded = MultiChain(talk=Conversation(model=FakeChat(script="Good day."))).using(budget=Budget(tokens=100))
+    with pytest.raises(ChainError, match="budget in tokens"):
+        bounded.run({"question": "Hello " * 500})
 
 
 def test_a_chain_file_says_it_both_ways(tmp_path):
