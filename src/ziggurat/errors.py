@@ -166,6 +166,10 @@ class QueryTimeout(QueryFailed, TimeoutError):
     """A query ran longer than it may, and was stopped."""
 
 
+class StructureError(ZigguratError, ValueError):
+    """A model did not give data of the form that was asked for, however often it was told why."""
+
+
 class PictureError(ZigguratError):
     """A picture cannot be drawn or encoded."""
 

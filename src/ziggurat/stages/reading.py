@@ -1,0 +1,55 @@
+"""What a stage can be given as a text: a string, LangChain documents, loaded documents; cut into parts that fit.
+
+A part knows where it stands in its document, so what is found in it can be pointed to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from langchain_core.documents import Document
+
+from ziggurat.errors import InputError
+from ziggurat.loaders.document import SourceDocument
+from ziggurat.stages.extracted import Part
+
+
+def parts_of(given: Any, characters: int) -> list[Part]:
+    """The parts of a text or of documents, each of so many characters at most, cut between lines where that can be.
+
+    Raises:
+        InputError: If it is no text and no documents.
+    """
+    return [part for one in _wholes(given) for part in _cut(one, characters) if part.text.strip()]
+
+
+def _wholes(given: Any) -> Iterator[Part]:
+    match given:
+        case str():
+            yield Part(given)
+        case Document():
+            start = given.metadata.get("start_index", 0)
+            yield Part(
+                given.page_content, str(given.metadata.get("source", "")), start if isinstance(start, int) else 0
+            )
+        case SourceDocument():
+            yield Part(given.text, given.source, 0, tuple((one.start, str(one)) for one in given.places))
+        case Sequence():
+            for one in given:
+                yield from _wholes(one)
+        case _:
+            raise InputError(f"A {type(given).__name__} is no text.", fix="give a text or LangChain documents")
+
+
+def _cut(whole: Part, characters: int) -> Iterator[Part]:
+    at = 0
+    while at < len(whole.text):
+        end = min(at + characters, len(whole.text))
+        if end < len(whole.text):
+            line = whole.text.rfind("\n", at + characters // 2, end)
+            end = line + 1 if line >= 0 else end
+        before = [(0, said) for offset, said in whole.places if offset <= at][-1:]
+        inside = [(offset - at, said) for offset, said in whole.places if at < offset < end]
+        yield Part(whole.text[at:end], whole.document, whole.start + at, (*before, *inside))
+        at = end
