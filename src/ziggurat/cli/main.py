@@ -22,12 +22,14 @@ _COMMANDS = {
     "eval": ("ziggurat.cli.eval", "Measure how well an index finds and a model answers."),
     "ask": ("ziggurat.cli.ask", "Ask an index a question; the answer cites file and line."),
     "chat": ("ziggurat.cli.chat", "Talk with a model, or about an index; it remembers what was said."),
+    "summarize": ("ziggurat.cli.summarize", "Summarise a file, a folder or a page, with pointers to what was read."),
     "run": ("ziggurat.cli.run", "Run a chain from a chain file or a Python file."),
     "runs": ("ziggurat.cli.runs", "Look at recorded runs; resume and replay them."),
     "explain": ("ziggurat.cli.explain", "Say what a run would do and cost, without running it."),
     "check": ("ziggurat.cli.check", "Check chain files; what is wrong, with file and line."),
     "draw": ("ziggurat.cli.draw", "Draw a chain, as text, SVG or PNG."),
     "migrate": ("ziggurat.cli.migrate", "Copy one vector store into another."),
+    "prompts": ("ziggurat.cli.prompts", "See and replace what the stages say to models."),
     "models": ("ziggurat.cli.models", "List and download the local models."),
 }
 

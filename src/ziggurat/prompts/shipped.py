@@ -51,12 +51,22 @@ def shipped(name: str) -> PromptFile:
     folder = os.environ.get(FOLDER_VARIABLE)
     if not folder or name not in (own := PromptFolder(Path(folder))):
         return ours
-    theirs = own.pull(name)
+    return fits(own.pull(name), folder)
+
+
+def fits(theirs: PromptFile, where: str) -> PromptFile:
+    """A person's own prompt, if it can take the place of the shipped one of its name; one without such always can.
+
+    Raises:
+        InputError: If it uses other variables, or lacks one.
+    """
+    if theirs.name not in shipped_names():
+        return theirs
     for language in theirs.prompts:
         try:
-            ours.check(theirs.template(language).input_variables, language)
+            original(theirs.name).check(theirs.template(language).input_variables, language)
         except ValueError as error:
             raise InputError(
-                str(error), where=f"{folder}: {name}", fix="use the variables of the shipped one"
+                f"{error}.", where=f"{where}: {theirs.name}", fix=f"ziggurat prompts diff {theirs.name}"
             ) from error
     return theirs

@@ -55,7 +55,7 @@ class ExtractSettings(StageSettings):
         3, description="Calls for the data at most, where it does not fit."
     )
     part_characters: Annotated[int, Field(ge=200)] = Field(6000, description="Characters the model reads at once.")
-    verbatim: bool = Field(True, description="Whether values are words of the text.")
+    verbatim: bool = Field(default=True, description="Whether values are words of the text.")
     name: str | None = Field(None, description="What it is called in traces.")
 
 
