@@ -11,11 +11,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from langchain_core.embeddings import Embeddings
+
 from ziggurat.errors import ModelUnavailable
 from ziggurat.optional import require
 
 if TYPE_CHECKING:
-    from langchain_core.embeddings import Embeddings
     from langchain_core.language_models import BaseChatModel
 
 _KEYS = ("HF_TOKEN", "HUGGINGFACEHUB_API_TOKEN")
@@ -48,21 +49,65 @@ class HuggingFaceProvider:
         return made
 
     def embeddings(self, name: str, **options: Any) -> Embeddings:
-        """Open ``HuggingFaceEndpointEmbeddings``.
+        """Open `HostedEmbeddings`.
 
         Args:
             name: A repository of the hub, or the address of a server.
-            options: Of the class, and ``api_key`` and ``base_url``.
+            options: ``api_key``, ``base_url``, ``provider`` and ``timeout``.
 
         Raises:
-            MissingDependency: If ``langchain-huggingface`` is not installed.
+            MissingDependency: If ``huggingface_hub`` is not installed.
             ModelUnavailable: If there is no token for the hub.
         """
-        module = require("langchain_huggingface", for_="Hugging Face's hosted embeddings", extra="huggingface")
+        hub = require("huggingface_hub", for_="Hugging Face's hosted embeddings", extra="huggingface")
         where = str(options.pop("base_url", None) or name)
-        token = _token(where, options)
-        made: Embeddings = module.HuggingFaceEndpointEmbeddings(model=where, huggingfacehub_api_token=token, **options)
-        return made
+        client = {"model": where, "token": _token(where, options), **options}
+        return HostedEmbeddings(name, hub.InferenceClient(**client), hub.AsyncInferenceClient(**client))
+
+
+class HostedEmbeddings(Embeddings):
+    """Vectors from Hugging Face's feature extraction.
+
+    LangChain's class for it takes repositories of the hub only, and no server of one's own.
+
+    Args:
+        name: The model, as it was named.
+        client: A ``huggingface_hub.InferenceClient``.
+        aclient: Its asynchronous twin.
+    """
+
+    def __init__(self, name: str, client: Any, aclient: Any) -> None:
+        self.model = name
+        self.spec = f"huggingface:{name}"
+        self._client = client
+        self._aclient = aclient
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        """One vector a text."""
+        return _vectors(self._client.feature_extraction(texts)) if texts else []
+
+    def embed_query(self, text: str) -> list[float]:
+        """The vector of a text."""
+        return self.embed_documents([text])[0]
+
+    async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
+        """`embed_documents`, without blocking."""
+        return _vectors(await self._aclient.feature_extraction(texts)) if texts else []
+
+    async def aembed_query(self, text: str) -> list[float]:
+        """`embed_query`, without blocking."""
+        return (await self.aembed_documents([text]))[0]
+
+
+def _vectors(given: Any) -> list[list[float]]:
+    """One vector a text, shape (texts, dimensions); refused are vectors of tokens, shape (texts, tokens, dimensions)."""
+    if given.ndim != 2:  # noqa: PLR2004 (texts and dimensions)
+        raise ModelUnavailable(
+            f"The model gives {given.ndim - 1}-dimensional results, not one vector a text.",
+            fix="name a sentence encoder, such as BAAI/bge-m3",
+        )
+    made: list[list[float]] = given.tolist()
+    return made
 
 
 def _token(where: str, options: dict[str, Any]) -> str:

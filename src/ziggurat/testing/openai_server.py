@@ -70,7 +70,8 @@ class OpenAIServer(LocalServer):
     """A server for a ``with`` block.
 
     Serves chat completions (streams, tools, response formats), embeddings (numbers and base64), image
-    generations and the list of models, under ``/v1`` and under Azure's ``/openai/deployments/<name>``.
+    generations and the list of models, under ``/v1`` and under Azure's ``/openai/deployments/<name>``;
+    at its root, as Hugging Face's servers do, the vectors of ``inputs``.
 
     Args:
         chat: Who answers; a `FakeChat` that says "ok" by default.
@@ -180,6 +181,9 @@ class _Handler(QuietHandler):
                     self._json(wire.completion(self.owner.chat, body))
             elif path.endswith("/embeddings"):
                 self._json(wire.embeddings(self.owner.embeddings, body))
+            elif path == "/" and "inputs" in body:
+                given = body["inputs"]
+                self._json(self.owner.embeddings.embed_documents([given] if isinstance(given, str) else given))
             elif path.endswith("/images/generations"):
                 self._json(wire.images(self.owner.images, body))
             elif path.endswith("/models"):
@@ -210,7 +214,7 @@ class _Handler(QuietHandler):
         self.wfile.write(f"{len(event):x}\r\n".encode() + event + b"\r\n")
         self.wfile.flush()
 
-    def _json(self, value: dict[str, Any]) -> None:
+    def _json(self, value: dict[str, Any] | list[Any]) -> None:
         self._send(200, json.dumps(value, ensure_ascii=False).encode(), "application/json")
 
     def _error(self, status: int, message: str, code: str, *, retry_after: float | None = None) -> None:
