@@ -61,26 +61,25 @@ class HuggingFaceProvider:
         """
         hub = require("huggingface_hub", for_="Hugging Face's hosted embeddings", extra="huggingface")
         where = str(options.pop("base_url", None) or name)
-        client = {"model": where, "token": _token(where, options), **options}
-        return HostedEmbeddings(name, hub.InferenceClient(**client), hub.AsyncInferenceClient(**client))
+        token = _token(where, options)
+        return HostedEmbeddings(name, hub.InferenceClient(model=where, token=token, **options))
 
 
 class HostedEmbeddings(Embeddings):
     """Vectors from Hugging Face's feature extraction.
 
-    LangChain's class for it takes repositories of the hub only, and no server of one's own.
+    LangChain's class for it takes repositories of the hub only, and no server of one's own. The
+    asynchronous forms run in threads.
 
     Args:
         name: The model, as it was named.
         client: A ``huggingface_hub.InferenceClient``.
-        aclient: Its asynchronous twin.
     """
 
-    def __init__(self, name: str, client: Any, aclient: Any) -> None:
+    def __init__(self, name: str, client: Any) -> None:
         self.model = name
         self.spec = f"huggingface:{name}"
         self._client = client
-        self._aclient = aclient
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """One vector a text."""
@@ -89,14 +88,6 @@ class HostedEmbeddings(Embeddings):
     def embed_query(self, text: str) -> list[float]:
         """The vector of a text."""
         return self.embed_documents([text])[0]
-
-    async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
-        """`embed_documents`, without blocking."""
-        return _vectors(await self._aclient.feature_extraction(texts)) if texts else []
-
-    async def aembed_query(self, text: str) -> list[float]:
-        """`embed_query`, without blocking."""
-        return (await self.aembed_documents([text]))[0]
 
 
 def _vectors(given: Any) -> list[list[float]]:
