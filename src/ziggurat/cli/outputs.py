@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -75,14 +76,14 @@ def print_outputs(outputs: Mapping[str, Any], console: Console, *, as_json: bool
                 print_answer(output, console)
             case Picture():
                 console.print(str(save_picture(output, out, name)), soft_wrap=True, highlight=False)
+            case _ if dataclasses.is_dataclass(output) and "__str__" in vars(type(output)):
+                console.print(str(output), soft_wrap=True, markup=False)
             case _:
                 console.print(output, soft_wrap=True, markup=False)
 
 
 def _plain(value: Any) -> Any:
     """A value as JSON can hold it."""
-    import dataclasses
-
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return dataclasses.asdict(value)
     dump = getattr(value, "model_dump", None)

@@ -174,7 +174,7 @@ def test_everything_that_cannot_be_written_is_said_at_once():
 SCHEMA = json.loads((ROOT / "docs" / "chain.schema.json").read_text(encoding="utf-8"))
 VALID = jsonschema.Draft202012Validator(SCHEMA)
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
-DINNER = yaml.safe_load((ROOT / "examples" / "dinner.yaml").read_text(encoding="utf-8"))
+DINNER = yaml.safe_load((ROOT / "src" / "ziggurat" / "presets" / "sequential.yaml").read_text(encoding="utf-8"))
 
 
 def test_the_published_schema_is_the_live_one():
