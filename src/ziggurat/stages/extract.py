@@ -23,12 +23,11 @@ from ziggurat.chain.usage import Usage
 from ziggurat.errors import InputError
 from ziggurat.loaders.document import SourceDocument
 from ziggurat.stages.base import StageRunnable
-from ziggurat.stages.evidence import content
 from ziggurat.stages.extracted import Extracted, Part, grounded, merged
 from ziggurat.stages.grounding import Ground
 from ziggurat.stages.language import language_of
 from ziggurat.stages.prompting import GivenPrompt, StagePrompt
-from ziggurat.stages.reading import parts_of
+from ziggurat.stages.reading import lines_about, parts_of
 from ziggurat.stages.settings import call_bound, model_identity, spec_setting
 from ziggurat.stages.shapes import AnyShape, Shape
 from ziggurat.stages.structured import ask
@@ -36,8 +35,9 @@ from ziggurat.stages.structured import ask
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
-_FIELD_TOKENS, _FIELD_LINES = 60, 12
+_FIELD_TOKENS = 60
 _AT_ONCE = 4
+_NOTHING = frozenset({"null", "none", "n/a", "nothing"})
 
 
 class ExtractSettings(StageSettings):
@@ -218,7 +218,7 @@ class Extract(StageRunnable[Extracted]):
         for name in grounded(data, parts)[1]:
             if name not in abouts or not isinstance(data[name], str):
                 continue  # inside a list or an object: it is marked
-            lines = _lines_about(f"{name.replace('_', ' ')} {abouts[name]}", parts)
+            lines = lines_about(f"{name.replace('_', ' ')} {abouts[name]}", parts)
             asked = self._field.filled(language_of(lines), name=name.replace("_", " "), about=abouts[name], text=lines)
             message = await self.model.ainvoke(asked, config, max_tokens=_FIELD_TOKENS)
             usage += Usage.of_message(message)
@@ -237,14 +237,5 @@ def _candidates(said: str) -> list[str]:
     """What of a reply may be the value: its first line, without what stands before a colon, and without quotes."""
     line = said.strip().splitlines()[0].strip() if said.strip() else ""
     after = re.split(r"[:：]\s*", line, maxsplit=1)[-1]
-    return list(dict.fromkeys(one.strip(" \"'“”`.。") for one in (line, after) if one.strip(" \"'“”`.。")))
-
-
-def _lines_about(topic: str, parts: Sequence[Part]) -> str:
-    """The lines that share most words with a topic, each with the one after it, in the order of the text."""
-    words = content(topic)
-    lines = [line for part in parts for line in part.text.splitlines() if line.strip()]
-    scores = [sum(weight for word, weight in words.items() if word in content(line)) for line in lines]
-    best = sorted(range(len(lines)), key=lambda at: (-scores[at], at))[: _FIELD_LINES // 2]
-    kept = sorted({at for one in best for at in (one, one + 1) if at < len(lines)})
-    return "\n".join(lines[at] for at in kept)
+    stripped = (one.strip(" \"'“”`.。") for one in (line, after))
+    return list(dict.fromkeys(one for one in stripped if one and one.casefold() not in _NOTHING))

@@ -12,6 +12,7 @@ from langchain_core.documents import Document
 
 from ziggurat.errors import InputError
 from ziggurat.loaders.document import SourceDocument
+from ziggurat.stages.evidence import content
 from ziggurat.stages.extracted import Part
 
 
@@ -53,3 +54,13 @@ def _cut(whole: Part, characters: int) -> Iterator[Part]:
         inside = [(offset - at, said) for offset, said in whole.places if at < offset < end]
         yield Part(whole.text[at:end], whole.document, whole.start + at, (*before, *inside))
         at = end
+
+
+def lines_about(topic: str, parts: Sequence[Part], lines: int = 12) -> str:
+    """The lines that share most words with a topic, each with the one after it, in the order of the text."""
+    words = content(topic)
+    there = [line for part in parts for line in part.text.splitlines() if line.strip()]
+    scores = [sum(weight for word, weight in words.items() if word in content(line)) for line in there]
+    best = sorted(range(len(there)), key=lambda at: (-scores[at], at))[: lines // 2]
+    kept = sorted({at for one in best for at in (one, one + 1) if at < len(there)})
+    return "\n".join(there[at] for at in kept)

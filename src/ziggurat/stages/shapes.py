@@ -137,7 +137,7 @@ def _schema_of_fields(fields: Sequence[ResponseSchema]) -> dict[str, Any]:
     }
 
 
-def _validator(schema: Mapping[str, Any]) -> Any:
+def _validator(schema: dict[str, Any]) -> Any:
     from jsonschema import FormatChecker
     from jsonschema.exceptions import SchemaError
     from jsonschema.validators import validator_for

@@ -1,7 +1,7 @@
 """Public test doubles for code that builds on Ziggurat.
 
-`FakeChat`, `FakeEmbeddings`, `FakeImages` and `FakeReranker` stand in for models; `OpenAIServer` and `PineconeServer` stand
-in for the services, the first with faults on demand. Importing this module imports none of them, so it stays cheap.
+`FakeChat`, `FakeEmbeddings`, `FakeImages` and `FakeReranker` stand in for models; `OpenAIServer`, `PineconeServer` and
+`SearchServer` stand in for the services, the first with faults on demand. Importing this module imports none of them, so it stays cheap.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ziggurat.testing.openai_server import Fault, OpenAIServer, Received
     from ziggurat.testing.pinecone_server import PineconeServer
     from ziggurat.testing.reranker import FakeReranker
+    from ziggurat.testing.search_server import Searched, SearchServer
 
 __all__ = [
     "Call",
@@ -27,6 +28,8 @@ __all__ = [
     "OpenAIServer",
     "PineconeServer",
     "Received",
+    "SearchServer",
+    "Searched",
     "tool_call",
 ]
 
@@ -40,6 +43,8 @@ _HOMES = {
     "OpenAIServer": "openai_server",
     "PineconeServer": "pinecone_server",
     "Received": "openai_server",
+    "SearchServer": "search_server",
+    "Searched": "search_server",
     "tool_call": "chat",
 }
 

@@ -3,6 +3,8 @@
 import asyncio
 
 import pytest
+from langchain_core.callbacks import AsyncCallbackHandler
+from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_core.tools import tool
 
@@ -11,7 +13,7 @@ from ziggurat.chain.journal import Journal
 from ziggurat.errors import InputError
 from ziggurat.memory import ProcessHistory
 from ziggurat.stages.agent import Agent
-from ziggurat.stages.agent_answer import AgentAnswer, AgentStep
+from ziggurat.stages.agents.answer import AgentAnswer, AgentStep
 from ziggurat.testing import FakeChat, tool_call
 from ziggurat.tools import as_tool, calculator, describe, docstore, index_search
 from ziggurat.tools.docstore import StoredPage
@@ -216,6 +218,33 @@ def test_a_chain_is_a_tool_and_its_models_are_counted():
     assert answer.usage.calls == 3
 
 
+def test_an_agent_is_a_tool_of_another_and_only_the_outer_one_is_heard():
+    inner = Agent([calculator()], calculating())
+    asked = as_tool(inner, name="reckoner", description="Answers questions about numbers.")
+    outer = Agent([asked], FakeChat(script=[tool_call("reckoner", question=QUESTION), "The answer is forty-two."]))
+    pieces = list(outer.stream("Six times seven?"))
+    assert "".join(piece.text for piece in pieces) == "The answer is forty-two."
+    (step,) = [step for piece in pieces for step in piece.steps]
+    assert (step.tool, step.result) == ("reckoner", "It is 42.")
+    assert pieces[-1].usage.calls == 4
+
+
+def test_an_agent_without_tools_just_answers():
+    assert Agent([], FakeChat(script="Hello."), kind="conversational").run("Hi!").text == "Hello."
+
+
+def test_a_model_that_calls_no_tools_is_an_agent_in_text_only():
+    model = FakeListChatModel(responses=[REACT, "Final Answer: 42"])
+    with pytest.raises(InputError, match="react"):
+        Agent([calculator()], model)
+    assert Agent([calculator()], model, kind="react").run(QUESTION).text == "42"
+
+
+def test_a_trace_holds_nothing_that_a_terminal_would_obey():
+    step = AgentStep("web_page", {}, "\x1b[2J\x1b[1;31mowned\x07", thought="\x9b2J")
+    assert not any(one in AgentAnswer("ok", (step,)).trace() for one in ("\x1b", "\x07", "\x9b"))
+
+
 def test_an_agent_is_a_stage_whose_answer_a_journal_keeps(tmp_path):
     model = calculating()
     ran = []
@@ -244,6 +273,22 @@ def test_a_chain_streams_the_text_of_an_agent():
     for piece in pieces[1:]:
         whole += piece
     assert whole.text == "It is 42."
+
+
+async def test_whoever_traces_sees_the_models_and_the_tools_of_an_agent():
+    class Seen(AsyncCallbackHandler):
+        def __init__(self):
+            self.names = []
+
+        async def on_chat_model_start(self, serialized, messages, **told):
+            self.names.append("model")
+
+        async def on_tool_start(self, serialized, text, **told):
+            self.names.append(serialized["name"])
+
+    seen = Seen()
+    await Agent([calculator()], calculating()).ainvoke(QUESTION, {"callbacks": [seen]})
+    assert seen.names == ["model", "calculator", "model"]
 
 
 @pytest.mark.parametrize("question", ["", "  ", None, 7])

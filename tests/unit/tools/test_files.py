@@ -43,7 +43,7 @@ def test_writing_is_an_act_and_there_only_if_wanted(root, call):
     assert call("write_file", path="new/deep/a.txt", text="grüß") == "Wrote new/deep/a.txt (6 bytes)."
     assert (root / "new" / "deep" / "a.txt").read_text() == "grüß"
     assert call("write_file", path="readme.md", text="x") == "Replaced readme.md (1 bytes)."
-    assert sorted(os.listdir(root)) == ["new", "notes", "picture.bin", "readme.md"]
+    assert sorted(path.name for path in root.iterdir()) == ["new", "notes", "picture.bin", "readme.md"]
 
 
 @pytest.mark.parametrize(
