@@ -71,6 +71,7 @@ $(VENV)/.dev: $(VENV)/.runtime
 	@echo "installing the tools for development"
 	@$(BIN)/python -m pip install -q --prefer-binary -c constraints.txt -e ".[laptop,openai,providers,sources,stores,tools,huggingface,transformers]" --group dev
 	@command -v redis-server >/dev/null || { $(call install-system,redis-server,the Redis server that the tests start); }
+	@command -v mariadbd >/dev/null || [ -x /usr/sbin/mariadbd ] || { $(call install-system,mariadb-server,the MariaDB server that the tests start); }
 	@touch $@
 
 $(PEERS)/.ready: constraints-peers.txt

@@ -3,13 +3,14 @@
 import importlib.util
 import json
 import re
+import sqlite3
 from pathlib import Path
 
 import pytest
 import tiny_transformers
 from web_server import web_server
 
-from ziggurat.testing import FakeChat, OpenAIServer
+from ziggurat.testing import FakeChat, OpenAIServer, SearchServer, tool_call
 
 TOUR = Path(__file__).parents[2] / "examples" / "tour"
 NAMES = sorted(path.stem for path in TOUR.glob("*.py"))
@@ -201,3 +202,127 @@ def test_hugging_face_models_answer_online_and_offline(tmp_path, monkeypatch):
     folder = tiny_transformers.rewriter(tmp_path)
     _, bare = example("huggingface_models").main(f"transformers:{folder}")
     assert bare.strip().startswith("London is the capital.")
+
+
+def test_long_texts_are_summarised_in_four_ways_with_pointers():
+    module = example("summarise")
+
+    def reading(messages):
+        """A model that repeats the first sentence about the lighthouse or the harbour that it is shown."""
+        said = messages[-1].text
+        shown = [line for line in module.TEXT.split("\n\n") if line.split(". ")[0] in said]
+        keeper = "Its keeper was Hannah Reed, who kept it for forty years."
+        return f"{keeper}\nScore: 90" if keeper in said else (shown[0].split(". ")[0] + "." if shown else "Nothing.")
+
+    found = module.main(model=FakeChat(script=reading))
+    assert set(found) == {"stuff", "map_reduce", "refine", "map_rerank"}
+    for strategy, summary in found.items():
+        assert summary.points, strategy
+        for point in summary.points:
+            for one in point.citations:
+                assert module.TEXT[one.start : one.end] == one.quote, strategy
+    assert "Hannah Reed" in found["map_rerank"].text
+
+
+def test_a_search_is_told_and_reckoned_with():
+    model = FakeChat(
+        script=[
+            "Thought: search\nAction: web_search\nAction Input: moon landing",
+            "Thought: reckon\nAction: calculator\nAction Input: 2026 - 1969",
+            "Final Answer: Apollo 11 landed 57 years ago.",
+        ]
+    )
+    with SearchServer({"Apollo 11": "Apollo 11 landed on the Moon in 1969."}, key="serp") as server:
+        answer = example("search_agent").main(
+            "What happened on 20 July?", "serpapi", model, address=server.serpapi, key="serp"
+        )
+        assert server.received[0].parameters["q"] == "moon landing"
+    assert answer.text == "Apollo 11 landed 57 years ago."
+    assert [step.tool for step in answer.steps] == ["web_search", "calculator"]
+    assert "1969" in answer.steps[0].result
+    assert answer.steps[1].result == "57"
+
+
+def test_every_kind_of_agent_answers_in_its_own_way():
+    found = example("agent_kinds").main(
+        react=FakeChat(script=["Action: calculator\nAction Input: 12 * 11", "Final Answer: 132"]),
+        documents=FakeChat(
+            script=[
+                "Action 1: Search[Swamp Thing]",
+                "Action 2: Search[Wes Craven]",
+                "Action 3: Lookup[born]",
+                "Action 4: Finish[Cleveland, Ohio]",
+            ]
+        ),
+        self_ask=FakeChat(
+            script=[
+                "Are follow up questions needed here: Yes.\nFollow up: Who directed Swamp Thing?",
+                "Follow up: Where was Wes Craven born?",
+                "So the final answer is: Cleveland, Ohio",
+            ]
+        ),
+        conversational=FakeChat(script=["Noted.", tool_call("calculator", expression="2 * 12"), "24 metres."]),
+    )
+    assert {kind: answer.text for kind, answer in found.items()} == {
+        "react": "132",
+        "docstore": "Cleveland, Ohio",
+        "self_ask": "Cleveland, Ohio",
+        "conversational": "24 metres.",
+    }
+    assert [step.tool for step in found["docstore"].steps] == ["Search", "Search", "Lookup"]
+    assert "Cleveland" in found["docstore"].steps[2].result
+    assert "Wes Craven" in found["self_ask"].steps[0].result
+
+
+def test_connected_tools_read_a_mail_and_send_what_was_allowed(tmp_path):
+    model = FakeChat(
+        script=[
+            tool_call("list_emails"),
+            tool_call("read_email", number="1"),
+            tool_call(
+                "send_email", to="bob@example.org", subject="Ana", text="Lunch on Friday at noon at the harbour."
+            ),
+            "I sent Bob a summary.",
+        ]
+    )
+    asked = []
+    answer = example("connected_tools").main(model, tmp_path, lambda tool, arguments: not asked.append(tool))
+    assert asked == ["send_email"]
+    assert answer.text == "I sent Bob a summary."
+    (sent,) = (tmp_path / "sent").iterdir()
+    assert "To: bob@example.org" in sent.read_text()
+    assert "at the harbour" in sent.read_text()
+
+
+def test_descriptions_and_weights_decide_which_tool_is_shown_first():
+    model = FakeChat(script=[tool_call("Calculator", expression="27 ** 0.43"), "About 4.12."])
+    with SearchServer({}) as server:
+        answer = example("weighted_tools").main(model, address=server.duckduckgo)
+    assert float(answer.steps[0].result) == pytest.approx(27**0.43, abs=1e-3)
+    offered = [tool["function"]["name"] for tool in model.calls[0].options["tools"]]
+    assert offered == ["Calculator", "Search"]
+    assert answer.text == "About 4.12."
+
+
+DATABASE = """
+CREATE TABLE employee (employee_id INTEGER PRIMARY KEY, last_name VARCHAR(40));
+CREATE TABLE playlisttrack (playlist_id INTEGER, track_id INTEGER);
+INSERT INTO employee VALUES (1, 'Adams'), (2, 'Edwards'), (3, 'Peacock');
+"""
+
+
+def asked_of_a_database(address):
+    agent = FakeChat(script=[tool_call("sql_schema", tables=["playlisttrack"]), "It joins playlists and tracks."])
+    model = FakeChat(script={"": "SELECT count(*) AS employees FROM employee"})
+    return example("sql_questions").main(address, model=model, agent_model=agent)
+
+
+def test_databases_are_asked_in_words(tmp_path):
+    with sqlite3.connect(tmp_path / "shop.sqlite") as connection:
+        connection.executescript(DATABASE)
+    connection.close()
+    table, answer = asked_of_a_database(tmp_path / "shop.sqlite")
+    assert "track_id" in table.steps[0].result
+    assert answer.rows == ((3,),) or [list(row) for row in answer.rows] == [[3]]
+    assert "3" in answer.text
+    assert "count" in answer.query.lower()
