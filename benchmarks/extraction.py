@@ -19,9 +19,9 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
-from extraction_cases import CASES, PAGES, Case
 from langchain_core.utils.json import parse_json_markdown
 
+from extraction_cases import CASES, PAGES, Case
 from ziggurat import models
 from ziggurat.loaders import load
 from ziggurat.stages.extract import Extract

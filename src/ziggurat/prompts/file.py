@@ -97,6 +97,7 @@ class PromptFile(_Part):
         variables: What each stands for.
         needs: Variables that every wording of this prompt must use, a person's replacement too.
         partial: Values of variables that need not be given.
+        instead: Languages that the words of another one serve better, where that was measured: ``{zh: en}``.
         prompts: The turns by language, such as ``en``; the first language serves where one is missing.
     """
 
@@ -106,6 +107,7 @@ class PromptFile(_Part):
     variables: dict[str, str] = Field(default_factory=dict)
     needs: list[str] = Field(default_factory=list)
     partial: dict[str, str] = Field(default_factory=dict)
+    instead: dict[str, str] = Field(default_factory=dict)
     prompts: dict[str, list[PromptTurn]] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -116,6 +118,9 @@ class PromptFile(_Part):
             except ValueError as error:
                 raise ValueError(f"{language}: {error}") from error
             self.check(used, language)
+        for language in self.instead.values():
+            if language not in self.prompts:
+                raise ValueError(f"instead: there is no {language!r}")
         for name in (*self.needs, *self.partial):
             if name not in self.variables:
                 raise ValueError(f"{name!r} is not among the variables")
@@ -141,12 +146,18 @@ class PromptFile(_Part):
         return ChatPromptTemplate.from_messages([turn.message() for turn in self.prompts[language]])
 
     def language(self, wanted: str) -> str:
-        """The language that serves for one: itself, or the first of the file."""
+        """The language that serves for one: itself, the one that serves better, or the first of the file."""
+        wanted = self.instead.get(wanted, wanted)
         return wanted if wanted in self.prompts else next(iter(self.prompts))
 
-    def template(self, language: str = "en") -> ChatPromptTemplate:
-        """The LangChain prompt in a language, its partial variables filled in."""
-        made = self._template(self.language(language))
+    def template(self, language: str = "en", *, exact: bool = False) -> ChatPromptTemplate:
+        """The LangChain prompt in a language, its partial variables filled in.
+
+        Args:
+            language: Of the question.
+            exact: These very words, whichever serve better; they must be there.
+        """
+        made = self._template(language if exact else self.language(language))
         given = {name: value for name, value in self.partial.items() if name in made.input_variables}
         filled: ChatPromptTemplate = made.partial(**given) if given else made
         return filled

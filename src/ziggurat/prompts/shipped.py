@@ -64,7 +64,7 @@ def fits(theirs: PromptFile, where: str) -> PromptFile:
         return theirs
     for language in theirs.prompts:
         try:
-            original(theirs.name).check(theirs.template(language).input_variables, language)
+            original(theirs.name).check(theirs.template(language, exact=True).input_variables, language)
         except ValueError as error:
             raise InputError(
                 f"{error}.", where=f"{where}: {theirs.name}", fix=f"ziggurat prompts diff {theirs.name}"

@@ -17,8 +17,8 @@ from ziggurat.chain.spec.registry import ModelName, StageSettings
 from ziggurat.chain.stage import CallBound, Param
 from ziggurat.errors import InputError
 from ziggurat.stages.base import StageRunnable
-from ziggurat.stages.prompt_settings import Prompt, as_template, given_settings, open_prompt, prompt_identity
-from ziggurat.stages.settings import call_bound, model_identity, spec_setting
+from ziggurat.stages.prompt_settings import Prompt, as_template, given_settings, open_prompt
+from ziggurat.stages.settings import call_bound, model_identity, prompt_identity, spec_setting
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel

@@ -13,7 +13,8 @@ from langchain_core.prompts import BasePromptTemplate
 from ziggurat.errors import InputError
 from ziggurat.prompts import PromptFile, StoredPrompt, shipped
 from ziggurat.prompts.shipped import original
-from ziggurat.stages.prompt_settings import GivenPrompt, as_template, given_settings, prompt_identity
+from ziggurat.stages.prompt_settings import GivenPrompt, as_template, given_settings
+from ziggurat.stages.settings import prompt_identity
 
 if TYPE_CHECKING:
     from langchain_core.prompt_values import PromptValue
@@ -56,7 +57,7 @@ class StagePrompt:
         ours = original(self.name)
         given = [("the prompt", self.given)] if isinstance(self.given, BasePromptTemplate) else []
         if self._file is not None:
-            given += [(language, self._file.template(language)) for language in self._file.prompts]
+            given += [(language, self._file.template(language, exact=True)) for language in self._file.prompts]
         try:
             for where, template in given:
                 ours.check(template.input_variables, where)
@@ -67,7 +68,7 @@ class StagePrompt:
     def template(self, language: Language = "en") -> BasePromptTemplate[Any]:
         """The prompt in a language; one that was given as it is serves for all."""
         if self._file is not None:
-            return self._file.template(self._language or language)
+            return self._file.template(self._language or language, exact=self._language is not None)
         assert isinstance(self.given, BasePromptTemplate)  # noqa: S101 (there is a file or a template)
         return self.given
 
@@ -90,7 +91,7 @@ class StagePrompt:
         if isinstance(self.given, BasePromptTemplate):
             return prompt_identity(self.given)
         assert self._file is not None  # noqa: S101 (there is a file or a template)
-        told = self._file.model_dump(mode="json", include={"partial", "prompts"}, exclude_unset=True)
+        told = self._file.model_dump(mode="json", include={"partial", "instead", "prompts"}, exclude_unset=True)
         return told if self._language is None else {**told, "language": self._language}
 
     def settings(self) -> WrittenPrompt | None:

@@ -18,10 +18,11 @@ from ziggurat.chain.stage import CallBound
 from ziggurat.chain.usage import estimated_tokens
 from ziggurat.errors import InputError
 from ziggurat.stages.plain import plain_or_none
-from ziggurat.stages.prompt_settings import Prompt, Turn, open_prompt, prompt_identity, prompt_settings
+from ziggurat.stages.prompt_settings import FilledPrompt, Prompt, Turn, open_prompt, prompt_settings
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
+    from langchain_core.prompts import BasePromptTemplate
 
     from ziggurat.index import VectorIndex
 
@@ -59,6 +60,21 @@ def open_index(folder: Path) -> VectorIndex:
 
 
 # -- what tells one from another ------------------------------------------------------------------
+
+
+def prompt_identity(prompt: BasePromptTemplate[Any]) -> Any:
+    """A prompt in plain values, the same in every process; None if something in it cannot be told."""
+    try:
+        written = prompt_settings(prompt)
+    except InputError:
+        return plain_or_none(dumpd(prompt))
+    match written:
+        case str():
+            return written
+        case FilledPrompt():
+            return written.model_dump(mode="json", exclude_unset=True)
+        case _:
+            return [next(iter(turn.model_dump(mode="json", exclude_unset=True).items())) for turn in written]
 
 
 def model_identity(given: Any, options: Mapping[str, Any], opened: Any) -> dict[str, Any] | None:

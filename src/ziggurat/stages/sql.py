@@ -20,11 +20,12 @@ from ziggurat.chain.stage import CallBound, Param
 from ziggurat.chain.usage import Usage
 from ziggurat.errors import InputError
 from ziggurat.sql import Database, Rows
-from ziggurat.stages import prompts, sql_saying
+from ziggurat.stages import prompts
 from ziggurat.stages.base import StageRunnable
 from ziggurat.stages.language import language_of
 from ziggurat.stages.prompting import GivenPrompt, StagePrompt
 from ziggurat.stages.settings import call_bound, model_identity, spec_setting
+from ziggurat.stages.text_to_sql import saying
 from ziggurat.stages.text_to_sql.answer import SQLAnswer
 from ziggurat.stages.text_to_sql.query import Writer
 
@@ -207,7 +208,7 @@ class SQL(StageRunnable[SQLAnswer]):
             raise InputError(f"{question!r} is not a question.", where=self.get_name(), fix="ask in words")
         written = await self.writer.written(question.strip(), inputs.get("notes") or "", config)
         if written.candidate is None:
-            said = sql_saying.no_query(language_of(question))
+            said = saying.no_query(language_of(question))
             yield SQLAnswer(said, found=False, attempts=written.attempts, usage=written.usage)
             return
         rows = written.candidate.rows
@@ -219,15 +220,15 @@ class SQL(StageRunnable[SQLAnswer]):
     async def _said(self, question: str, rows: Rows, config: RunnableConfig) -> SQLAnswer:
         """The model's sentence if it holds; else what the rows say by rule."""
         language = language_of(question)
-        if not (self.sentence and sql_saying.speakable(rows)):
-            return SQLAnswer(sql_saying.by_rule(rows, language))
+        if not (self.sentence and saying.speakable(rows)):
+            return SQLAnswer(saying.by_rule(rows, language))
         prompt = self._answer.filled(
             language,
             language=prompts.ANSWER_LANGUAGE[language],
             question=question,
-            rows=sql_saying.as_data(sql_saying.rounded(rows)),
+            rows=saying.as_data(saying.rounded(rows)),
         )
         message = await self.model.ainvoke(prompt, config, max_tokens=_SENTENCE_TOKENS)
         sentence = str(message.text).strip()
-        holds = sql_saying.holds(sentence, rows, question)
-        return SQLAnswer(sentence if holds else sql_saying.by_rule(rows, language), usage=Usage.of_message(message))
+        holds = saying.holds(sentence, rows, question)
+        return SQLAnswer(sentence if holds else saying.by_rule(rows, language), usage=Usage.of_message(message))

@@ -111,3 +111,12 @@ def test_a_file_that_is_not_there_is_not_text_or_is_too_long_is_refused(tmp_path
     for name, said in (("none.yaml", "cannot be read"), ("bytes.yaml", "cannot be read"), ("long.yaml", "at most")):
         with pytest.raises(InputError, match=said):
             read_prompt(tmp_path / name)
+
+
+def test_a_language_can_be_served_by_anothers_words_and_still_be_asked_for():
+    words = {"en": [{"human": "Hello"}], "zh": [{"human": "你好"}]}
+    file = PromptFile.model_validate({"name": "hi", "instead": {"zh": "en"}, "prompts": words})
+    assert file.template("zh").format() == "Human: Hello"
+    assert file.template("zh", exact=True).format() == "Human: 你好"
+    with pytest.raises(InputError, match="there is no 'pt'"):
+        parse_prompt("name: hi\ninstead: {zh: pt}\nprompts: {en: [{human: x}]}", "mine.yaml")

@@ -7,6 +7,7 @@ from ziggurat import LLM, MultiChain, RetrievalQA
 from ziggurat.chain.spec import dump_chain, load_chain
 from ziggurat.errors import InputError, SpecError
 from ziggurat.prompts import PromptFile, PromptFolder
+from ziggurat.prompts.shipped import original
 from ziggurat.stages.prompting import StagePrompt
 from ziggurat.testing import FakeChat
 
@@ -34,9 +35,16 @@ def said(prompt, language="en"):
 
 def test_a_stage_speaks_the_language_of_the_question():
     prompt = StagePrompt("qa")
-    assert "段落：" in said(prompt, "zh")
     assert "Trechos:" in said(prompt, "pt")
     assert "Answer in English" in said(prompt, "es")
+    assert "用中文" in StagePrompt("multi_query").filled("zh", question="Q", queries=3, language="Chinese").to_string()
+
+
+def test_a_language_that_another_one_serves_better_can_be_asked_for(tmp_path):
+    assert "Passages:" in said(StagePrompt("qa"), "zh")
+    own = PromptFolder(tmp_path)
+    own.push(original("qa"))
+    assert "段落：" in said(StagePrompt("qa", own.stored("qa", language="zh")), "zh")
 
 
 @pytest.mark.parametrize(

@@ -278,7 +278,7 @@ def test_an_answer_in_another_language_is_supported_by_meaning(question, reply):
     (citation,) = answer.citations
     assert citation.quote == PLANTED
     assert citation.holds(ORCHARD)
-    told = "用中文" if "果" in question else "em português"
+    told = "Answer in Chinese" if "果" in question else "em português"
     chat = FakeChat(script=reply)
     RetrievalQA(store, chat).run(question)
     assert told in chat.calls[0].messages[0].text

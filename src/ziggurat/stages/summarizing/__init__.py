@@ -1,0 +1,1 @@
+"""What the `Summarize` stage is made of: reading, choosing what is read, checking what is said, the four strategies."""
