@@ -22,13 +22,20 @@ if TYPE_CHECKING:
     from ziggurat.models import chat, embeddings, images
     from ziggurat.picture import Picture
     from ziggurat.prices import Price, Prices
+    from ziggurat.stages.agent import Agent
     from ziggurat.stages.answer import Answer, Citation
+    from ziggurat.stages.conversation import Conversation
+    from ziggurat.stages.extract import Extract
     from ziggurat.stages.image import ImageGeneration
     from ziggurat.stages.llm import LLM
     from ziggurat.stages.qa import RetrievalQA, load_qa_chain
+    from ziggurat.stages.sql import SQL
+    from ziggurat.stages.summarize import Summarize
     from ziggurat.stages.transform import SimpleChain, Transform
+    from ziggurat.stages.vote import Vote
 
 _HOMES = {
+    "Agent": "ziggurat.stages.agent",
     "Answer": "ziggurat.stages.answer",
     "Branch": "ziggurat.chain.composite",
     "Budget": "ziggurat.chain.budget",
@@ -36,7 +43,9 @@ _HOMES = {
     "Cache": "ziggurat.chain.cache",
     "ChainError": "ziggurat.errors",
     "Citation": "ziggurat.stages.answer",
+    "Conversation": "ziggurat.stages.conversation",
     "EffectUncertain": "ziggurat.errors",
+    "Extract": "ziggurat.stages.extract",
     "ImageGeneration": "ziggurat.stages.image",
     "InputError": "ziggurat.errors",
     "Items": "ziggurat.chain.composite",
@@ -50,10 +59,13 @@ _HOMES = {
     "Repeat": "ziggurat.chain.composite",
     "RetrievalQA": "ziggurat.stages.qa",
     "Retry": "ziggurat.chain.stage",
+    "SQL": "ziggurat.stages.sql",
     "SimpleChain": "ziggurat.stages.transform",
     "Stage": "ziggurat.chain.stage",
+    "Summarize": "ziggurat.stages.summarize",
     "Transform": "ziggurat.stages.transform",
     "VectorIndex": "ziggurat.index",
+    "Vote": "ziggurat.stages.vote",
     "WiringError": "ziggurat.errors",
     "ZigguratError": "ziggurat.errors",
     "chat": "ziggurat.models",
@@ -69,6 +81,8 @@ _HOMES = {
 __version__ = "0.1.0"
 __all__ = [
     "LLM",
+    "SQL",
+    "Agent",
     "Answer",
     "Branch",
     "Budget",
@@ -76,7 +90,9 @@ __all__ = [
     "Cache",
     "ChainError",
     "Citation",
+    "Conversation",
     "EffectUncertain",
+    "Extract",
     "ImageGeneration",
     "InputError",
     "Items",
@@ -91,8 +107,10 @@ __all__ = [
     "Retry",
     "SimpleChain",
     "Stage",
+    "Summarize",
     "Transform",
     "VectorIndex",
+    "Vote",
     "WiringError",
     "ZigguratError",
     "chat",

@@ -33,12 +33,12 @@ def answering(**said):
 
 def test_every_example_says_its_part_of_the_tour_and_has_a_test_and_a_row_in_the_table():
     tests = Path(__file__).read_text(encoding="utf-8")
-    table = (TOUR.parent / "README.md").read_text(encoding="utf-8")
+    table = (TOUR.parents[1] / "README.md").read_text(encoding="utf-8")
     for name in NAMES:
         first = (TOUR / f"{name}.py").read_text(encoding="utf-8").splitlines()[0]
         assert re.match(r'"""Tour: \w', first), name
         assert f'example("{name}")' in tests, name
-        assert f"(tour/{name}.py)" in table, name
+        assert f"(examples/tour/{name}.py)" in table, name
 
 
 def test_a_model_is_called_by_its_spec(monkeypatch):
@@ -326,3 +326,17 @@ def test_databases_are_asked_in_words(tmp_path):
     assert answer.rows == ((3,),) or [list(row) for row in answer.rows] == [[3]]
     assert "3" in answer.text
     assert "count" in answer.query.lower()
+
+
+def test_mysql_is_asked_too(tmp_path):
+    import pymysql
+    from mariadb_server import mariadb_server
+
+    with mariadb_server(tmp_path) as (port, _):
+        connection = pymysql.connect(host="127.0.0.1", port=port, user="root", database="shop", autocommit=True)
+        with connection, connection.cursor() as cursor:
+            for statement in filter(str.strip, DATABASE.split(";")):
+                cursor.execute(statement)
+        table, answer = asked_of_a_database(f"mysql+pymysql://root@127.0.0.1:{port}/shop")
+    assert "track_id" in table.steps[0].result
+    assert [list(row) for row in answer.rows] == [[3]]

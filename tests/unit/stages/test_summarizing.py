@@ -6,6 +6,7 @@ import pytest
 from book import book
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from langchain_core.documents import Document
 
 from ziggurat.errors import InputError
 from ziggurat.stages.passages import Passage
@@ -174,3 +175,10 @@ async def test_a_failure_ends_what_is_under_way():
         async for _ in several(range(3), work, 3):
             pass
     assert ended == [1, 2]
+
+
+def test_a_chunk_that_does_not_say_its_line_has_none():
+    whole = Document("One fact stands here.\nAnother stands there.", metadata={"source": "a.txt"})
+    chunk = Document("Another stands there.", metadata={"source": "a.txt", "start_index": 22})
+    told = Document("Another stands there.", metadata={"source": "a.txt", "start_index": 22, "first_line": 2})
+    assert [one.line for given in (whole, chunk, told) for one in Reader([given])] == [1, None, 2]

@@ -120,6 +120,12 @@ class _Text:
                 document.source,
                 f"{document.source}#{told.start + start}",
                 told.start + start,
-                line if told.line is None else told.line + line - 1,
+                self._line(line),
                 tuple(places_within(document.places or told.places, start, end)),
             )
+
+    def _line(self, line: int) -> int | None:
+        """A line of this text as a line of its document; unknown for a chunk that does not say its own."""
+        if self._told.line is not None:
+            return self._told.line + line - 1
+        return line if self._told.start == 0 else None
