@@ -15,14 +15,14 @@ from ziggurat.stores import migrate, open_store
 TEXTS = ["Chroma keeps its vectors in a folder.", "Pinecone keeps them in the cloud.", "Qdrant has a local mode."]
 
 
-def main(*addresses, embedding="fake:64"):
+def main(*addresses, embedding="fake:64", **options):
     """What each store finds after it was closed and opened again, and after it was copied into ours."""
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         for address in addresses or (f"chroma:{folder}/chroma", f"qdrant:{folder}/qdrant", f"lancedb:{folder}/lance"):
-            with open_store(address, embedding) as store:
+            with open_store(address, embedding, **options) as store:
                 store.add_documents([Document(text, metadata={"row": row}) for row, text in enumerate(TEXTS)])
-            with open_store(address, embedding) as again:
+            with open_store(address, embedding, **options) as again:
                 found[address.partition(":")[0]] = again.similarity_search(TEXTS[1], k=1)[0].page_content
                 with VectorIndex.create(f"{folder}/copy-{len(found)}", embedding) as copy:
                     migrate(again, copy)

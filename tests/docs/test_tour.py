@@ -10,7 +10,7 @@ import pytest
 import tiny_transformers
 from web_server import web_server
 
-from ziggurat.testing import FakeChat, OpenAIServer, SearchServer, tool_call
+from ziggurat.testing import FakeChat, OpenAIServer, PineconeServer, SearchServer, tool_call
 
 TOUR = Path(__file__).parents[2] / "examples" / "tour"
 NAMES = sorted(path.stem for path in TOUR.glob("*.py"))
@@ -115,6 +115,12 @@ def test_vector_stores_last_and_are_copied():
     for name in ("chroma", "qdrant", "lancedb"):
         assert found[name] == "Pinecone keeps them in the cloud."
         assert found[f"{name} copied"] == "Qdrant has a local mode."
+
+
+def test_pinecone_lasts_too():
+    with PineconeServer("tour", dimension=64, api_key="key") as server:
+        found = example("vector_stores").main("pinecone:tour", api_key="key", host=server.url)
+    assert found == {"pinecone": "Pinecone keeps them in the cloud.", "pinecone copied": "Qdrant has a local mode."}
 
 
 def test_a_video_answers_with_the_moment():
