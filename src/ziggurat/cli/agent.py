@@ -117,8 +117,7 @@ def command(
         whole += piece
     console.print()
     why = "" if whole.stopped == "answered" else f"stopped: {whole.stopped}; "
-    used = f"{why}{len(whole.steps)} steps, {whole.usage.calls} model calls, {whole.usage.total_tokens:,} tokens"
-    _print(used, console, style="dim")
+    _print(why + whole.used, console, style="dim")
 
 
 def _print(text: str, console: Console, **more: Any) -> None:

@@ -62,8 +62,7 @@ class RetrievalQA(StageRunnable[Answer]):
     """Answer a question from what a retriever finds, with checked citations.
 
     Args:
-        retriever: A LangChain retriever, a vector store (ours among them), or any Runnable from a
-            question to documents. None: the passages are an input, ``documents``, which another stage gives.
+        retriever: See `RetrievalStage`. None: the passages are an input, ``documents``, of another stage.
         model: A model spec or a LangChain chat model; the local model when none is named.
         k: Passages to answer from, where ``retriever`` is a vector store.
         passage_characters: How much of the passages, in characters, is given to the model at most.

@@ -1,4 +1,4 @@
-"""What a stage can be given as a text: a string, LangChain documents, loaded documents; cut into parts that fit.
+"""Documents cut into parts that a model can read at once, and the lines of them that speak of something.
 
 A part knows where it stands in its document, so what is found in it can be pointed to.
 """
@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from langchain_core.documents import Document
-
-from ziggurat.errors import InputError
 from ziggurat.loaders.document import SourceDocument
+from ziggurat.stages.documents import documents_of
 from ziggurat.stages.evidence import content
 from ziggurat.stages.extracted import Part
 
@@ -22,25 +20,14 @@ def parts_of(given: Any, characters: int) -> list[Part]:
     Raises:
         InputError: If it is no text and no documents.
     """
-    return [part for one in _wholes(given) for part in _cut(one, characters) if part.text.strip()]
+    wholes = map(_whole, documents_of(given, "the text to read"))
+    return [part for one in wholes for part in _cut(one, characters) if part.text.strip()]
 
 
-def _wholes(given: Any) -> Iterator[Part]:
-    match given:
-        case str():
-            yield Part(given)
-        case Document():
-            start = given.metadata.get("start_index", 0)
-            yield Part(
-                given.page_content, str(given.metadata.get("source", "")), start if isinstance(start, int) else 0
-            )
-        case SourceDocument():
-            yield Part(given.text, given.source, 0, tuple((one.start, str(one)) for one in given.places))
-        case Sequence():
-            for one in given:
-                yield from _wholes(one)
-        case _:
-            raise InputError(f"A {type(given).__name__} is no text.", fix="give a text or LangChain documents")
+def _whole(document: SourceDocument) -> Part:
+    start = document.metadata.get("start_index", 0)  # of a chunk that knows where it stands
+    places = tuple((one.start, str(one)) for one in document.places)
+    return Part(document.text, document.source, start if isinstance(start, int) else 0, places)
 
 
 def _cut(whole: Part, characters: int) -> Iterator[Part]:

@@ -28,7 +28,7 @@ def test_steps_and_the_answer_are_shown(front_door, scripted):
     assert lines[0] == ' 1 calculator(expression="6*7")'
     assert lines[1].startswith("   → 42  (")
     assert lines[2] == "It is 42."
-    assert lines[3].startswith("1 steps, 2 model calls, ")
+    assert lines[3].startswith("1 step, 2 model calls, ")
 
 
 def test_tools_are_named_with_what_they_need(front_door, scripted, tmp_path):

@@ -55,7 +55,7 @@ def test_a_trace_can_be_read_in_a_terminal():
     assert lines[:2] == ["   I must multiply", ' 1 calculator(expression="6*7")']
     assert lines[2].startswith("   → 42  (")
     assert lines[3] == "=> 42"
-    assert lines[4].startswith("   1 steps, 2 model calls, ")
+    assert lines[4].startswith("   1 step, 2 model calls, ")
     assert max(map(len, lines)) < 200
 
 

@@ -123,8 +123,13 @@ class AgentAnswer:
         """What was done and said, for a terminal: a few lines a step, then the answer and what it took."""
         lines = [line for number, step in enumerate(self.steps, 1) for line in step.lines(number)]
         why = "" if self.stopped == "answered" else f" (stopped: {self.stopped})"
-        used = f"{len(self.steps)} steps, {self.usage.calls} model calls, {self.usage.total_tokens:,} tokens"
-        return "\n".join([*lines, f"=> {self.text}{why}", f"   {used}"])
+        return "\n".join([*lines, f"=> {self.text}{why}", f"   {self.used}"])
+
+    @property
+    def used(self) -> str:
+        """What it took, in words."""
+        counts = ((len(self.steps), "step"), (self.usage.calls, "model call"), (self.usage.total_tokens, "token"))
+        return ", ".join(f"{count:,} {name}{'' if count == 1 else 's'}" for count, name in counts)
 
 
 def _short(text: str) -> str:

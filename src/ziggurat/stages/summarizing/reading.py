@@ -7,17 +7,17 @@ estimated tokens: a token for three bytes, which seldom is too low in any script
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from langchain_core.documents import Document
 
 from ziggurat.errors import InputError
 from ziggurat.index.splitting import Lines, StructureSplitter
-from ziggurat.loaders import SourceDocument, load
+from ziggurat.loaders import SourceDocument
 from ziggurat.loaders.document import places_within
+from ziggurat.stages.documents import documents_of
 from ziggurat.stages.passages import Passage
 
 _SPLITTER = StructureSplitter(size=1000, overlap=0)
@@ -58,7 +58,7 @@ class Reader:
     """
 
     def __init__(self, given: Any) -> None:
-        self._texts = [_Text(one, number) for number, one in enumerate(_documents(given))]
+        self._texts = [_Text(one, number) for number, one in enumerate(documents_of(given, _WHERE))]
         passages = characters = tokens = 0
         beginning = ""
         for one in self:
@@ -71,32 +71,6 @@ class Reader:
     def __iter__(self) -> Iterator[Passage]:
         for one in self._texts:
             yield from one.passages()
-
-
-def _documents(given: Any) -> Iterator[SourceDocument]:
-    if isinstance(given, Path):
-        given = load(given)
-    if isinstance(given, str | Document | SourceDocument):
-        given = [given]
-    if not isinstance(given, Iterable) or isinstance(given, bytes | Mapping):
-        raise InputError(
-            f"A {type(given).__name__} is no text.", where=_WHERE, fix="give a text, a Path, or a list of documents"
-        )
-    for number, one in enumerate(given):
-        yield _document(one, number)
-
-
-def _document(given: Any, number: int) -> SourceDocument:
-    match given:
-        case SourceDocument():
-            return given
-        case str():
-            return SourceDocument("text" if number == 0 else f"text {number + 1}", given)
-        case Document():
-            source = str(given.metadata.get("source", given.id or f"document {number + 1}"))
-            return SourceDocument(source, given.page_content, metadata=dict(given.metadata))
-        case _:
-            raise InputError(f"A {type(given).__name__} is no document.", where=f"{_WHERE}, number {number + 1}")
 
 
 class _Text:
