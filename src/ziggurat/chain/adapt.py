@@ -65,7 +65,11 @@ def as_stage(thing: Any) -> Stage:
         )
     if isinstance(thing, StageLike) and _is_runnable(thing):
         return Stage(
-            Call(CallKind.RUNNABLE, thing), thing.stage_inputs, returns=thing.stage_output, label=_label(thing)
+            Call(CallKind.RUNNABLE, thing),
+            thing.stage_inputs,
+            policy=Policy(effect=bool(getattr(thing, "stage_effect", False))),
+            returns=thing.stage_output,
+            label=_label(thing),
         )
     if _is_runnable(thing):
         return _from_runnable(thing)
@@ -92,7 +96,7 @@ def stage(
     fallback: Any = None,
     limit: int | None = None,
     cache: bool | None = None,
-    effect: bool = False,
+    effect: bool | None = None,
     store: bool = True,
 ) -> Any: ...
 
@@ -107,7 +111,7 @@ def stage(
     fallback: Any = None,
     limit: int | None = None,
     cache: bool | None = None,
-    effect: bool = False,
+    effect: bool | None = None,
     store: bool = True,
 ) -> Any:
     """A stage with a policy; also a decorator, with or without arguments.
@@ -120,7 +124,8 @@ def stage(
         fallback: Called with the same inputs when the last attempt failed, or ``value(...)``.
         limit: Calls under way at once, over all runs of the chain.
         cache: False to keep a run's cache out; True to cache what cannot be told apart, too.
-        effect: It acts on the world: never cached, and on resume never repeated in silence.
+        effect: It acts on the world: never cached, and on resume never repeated in silence. Left out, what the
+            thing says of itself (``stage_effect``), as an agent does that may act.
         store: False to keep the output out of the journal; it is made again on resume.
     """
     if thing is None:
@@ -142,7 +147,7 @@ def stage(
         fallback=fallback if isinstance(fallback, Value | None) else as_stage(fallback).call,
         limit=limit,
         cache=cache,
-        effect=effect,
+        effect=base.policy.effect if effect is None else effect,
         store=store,
     )
     return replace(base, policy=policy).with_given(given or {})

@@ -162,6 +162,11 @@ class Agent(StageRunnable[AgentAnswer]):
         return [call_bound(self.model, read, self.max_tokens)] * calls
 
     @property
+    def stage_effect(self) -> bool:
+        """Whether it may act on the world: something is allowed, or somebody can be asked."""
+        return bool(self.allow) or self.approve is not None
+
+    @property
     def stage_inputs(self) -> tuple[Param, ...]:
         """The question; whose conversation it belongs to, where the agent remembers."""
         asked = Param("question", str)

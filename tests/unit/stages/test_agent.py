@@ -8,7 +8,7 @@ from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_core.tools import tool
 
-from ziggurat import MultiChain
+from ziggurat import MultiChain, stage
 from ziggurat.chain.journal import Journal
 from ziggurat.errors import InputError
 from ziggurat.memory import ProcessHistory
@@ -306,3 +306,19 @@ def test_the_default_model_uses_the_calculator():
     assert answer.steps[0].result == "7006652"
     assert "7006652" in answer.text.replace(",", "")
     assert answer.usage.total_tokens > 0
+
+
+def test_in_a_chain_an_agent_that_may_act_is_an_effect_and_one_that_may_not_is_none():
+    write = [calculator()]
+    chain = MultiChain(
+        idle=Agent(write, FakeChat(script="no")),
+        allowed=Agent(write, FakeChat(script="no"), allow=["calculator"]),
+        asked=stage(Agent(write, FakeChat(script="no"), approve=lambda *_: True), timeout=9),
+        waived=stage(Agent(write, FakeChat(script="no"), allow=["calculator"]), effect=False),
+    )
+    assert {name: one.policy.effect for name, one in chain.stages.items()} == {
+        "idle": False,
+        "allowed": True,
+        "asked": True,
+        "waived": False,
+    }
