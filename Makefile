@@ -48,6 +48,9 @@ bench: $(VENV)/.dev $(PEERS)/.ready ## measure against the peers, side by side
 	$(BIN)/python benchmarks/million.py
 	$(BIN)/python benchmarks/ingest.py --peers-python $(PEERS)/bin/python
 	$(BIN)/python benchmarks/knowledge.py
+	$(BIN)/python benchmarks/text_to_sql.py
+	$(BIN)/python benchmarks/extraction.py
+	$(BIN)/python benchmarks/summaries.py
 
 clean: ## remove what the targets made; downloaded models stay
 	rm -rf $(VENV) $(PEERS) demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
