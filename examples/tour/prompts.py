@@ -43,8 +43,8 @@ def main(model="fake:echo"):
         changed = opposites.model_copy(update={"about": "The opposite of an adjective."})
         said["versions"] = (hub.push(changed).version, hub.versions("opposites"), hub.pull("opposites", 1).about)
 
-    # Every stage's own prompt can be read and replaced: `ziggurat prompts show qa --lang zh`.
-    said["qa in Chinese"] = shipped("qa").template("zh").messages[0].prompt.template
+    # Every stage's own prompt can be read and replaced: `ziggurat prompts show summarize.stuff --lang zh`.
+    said["a summary in Chinese"] = shipped("summarize.stuff").template("zh").messages[0].prompt.template
     for name, text in said.items():
         print(f"# {name}\n{text}\n")
     return said

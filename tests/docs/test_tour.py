@@ -79,7 +79,7 @@ def test_prompts_are_filled_in_shown_and_versioned():
         "Human: bright",
     ]
     assert said["versions"] == (2, [1, 2], "The opposite of a word.")
-    assert "段落" in said["qa in Chinese"]
+    assert "概括" in said["a summary in Chinese"]
 
 
 def test_splitters_cut_and_keep_places():
