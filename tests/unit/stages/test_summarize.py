@@ -329,3 +329,19 @@ def test_a_finished_summary_is_taken_from_the_cache(tmp_path):
     first = chain.run(documents=ORCHARD)["summary"]
     assert chain.run(documents=ORCHARD)["summary"] == first
     assert first.points[0].citations[0].holds(ORCHARD)
+
+
+def test_what_answers_the_question_in_its_own_words_is_not_lost_by_a_model_that_overlooks_it():
+    towns = ["Varn", "Osk", "Brell", "Quill"]
+    facts = [f"The lighthouse at {town} was built in {1700 + at}." for at, town in enumerate(towns)]
+    filler = "The weather in the valley changed twice that week. " * 60
+    text = "\n\n".join(f"{filler}\n\n{fact}" for fact in facts)
+    model = FakeChat(script="The weather in the valley changed twice that week.")
+    asked = Summarize(model, strategy="map_reduce", question="When was each lighthouse built?", context_tokens=2048)
+    summary = asked.run(text)
+    for fact in facts:
+        point = next(one for one in summary.points if one.text == fact)
+        assert [text[one.start : one.end] for one in point.citations] == [fact]
+    # without a question nothing is put beside what the model made of it
+    plain = Summarize(model, strategy="map_reduce", context_tokens=2048).run(text)
+    assert "lighthouse" not in plain.text

@@ -14,6 +14,7 @@ from functools import partial
 from ziggurat.progress import Counter, Progress
 from ziggurat.stages.evidence import coverage
 from ziggurat.stages.passages import Passage
+from ziggurat.stages.summarizing.answering import answering, answers, keeping
 from ziggurat.stages.summarizing.asking import Writer, several
 from ziggurat.stages.summarizing.choosing import grouped, parts
 from ziggurat.stages.summarizing.claims import Claim, claims, first, heavy, quotes, said, supported, thinned
@@ -83,7 +84,7 @@ async def map_reduce(task: Task) -> AsyncIterator[Claim]:
     async def note(part: list[Passage]) -> list[Claim]:
         written = await writer.ask("map", plan.notes_answer, text=_text(part))
         found = task.light(claims(written, part)) or task.light(quotes(part, 1, writer.question))
-        return thinned(found, plan.notes)
+        return keeping(found, task.light(answering(part, writer.question)), writer.question, plan.notes)
 
     notes: list[Claim] = []
     at_most = plan.parts(tree=True)
@@ -100,7 +101,13 @@ async def map_reduce(task: Task) -> AsyncIterator[Claim]:
         for claim in notes:
             yield claim
         return
+    told: list[Claim] = []
     async for claim in _last(task, "reduce", (), notes, lambda: first(notes, writer.sentences), notes=_notes(notes)):
+        told.append(claim)
+        yield claim
+    for claim in _new([one for one in notes if answers(writer.question, one.text)], told)[
+        : writer.sentences - len(told)
+    ]:
         yield claim
 
 
@@ -110,7 +117,7 @@ async def _folded(task: Task, groups: Sequence[Sequence[Claim]], counter: Counte
             return list(group)
         written = await task.writer.ask("reduce", task.plan.answer, notes=_notes(group))
         found = task.light(claims(written, (), group)) or first(group, task.writer.sentences)
-        return thinned(found, task.plan.folded)
+        return keeping(found, group, task.writer.question, task.plan.folded)
 
     notes: list[Claim] = []
     async for found in several(groups, fold, task.at_once):
