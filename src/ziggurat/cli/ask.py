@@ -38,7 +38,7 @@ def command(folder: Path, question: str, model: str | None, passages: int, searc
     """
     from rich.console import Console
 
-    from ziggurat.cli.view import print_references
+    from ziggurat.cli.view import print_pieces, print_references
     from ziggurat.index import VectorIndex
     from ziggurat.stages.answer import Answer
     from ziggurat.stages.qa import RetrievalQA
@@ -50,11 +50,6 @@ def command(folder: Path, question: str, model: str | None, passages: int, searc
             for hop in dict.fromkeys(hop for hit in found for hop in hit.path):
                 console.print(f"  {hop}", style="dim", markup=False, highlight=False, soft_wrap=True)
         retriever = index.as_retriever(search_type=search, search_kwargs={"k": passages})
-        whole, shown = Answer(""), ""
-        for piece in RetrievalQA(retriever, model, k=passages).stream(question):
-            whole += piece
-            marked = whole.annotated()  # a later piece adds to it and changes nothing before
-            console.print(marked[len(shown) :], end="", markup=False, highlight=False, soft_wrap=True)
-            shown = marked
+        whole = print_pieces(RetrievalQA(retriever, model, k=passages).stream(question), Answer(""), console)
     console.print()
     print_references(whole, console)

@@ -101,14 +101,9 @@ def _ordered(said: str, talk: Conversation, console: Console, session: str, user
 
 
 def _reply(talk: Conversation, console: Console, inputs: dict[str, str]) -> None:
-    from ziggurat.cli.view import print_references
+    from ziggurat.cli.view import print_pieces, print_references
     from ziggurat.stages.answer import Answer
 
-    whole, shown = Answer(""), ""
-    for piece in talk.stream(inputs):
-        whole += piece
-        marked = whole.annotated()
-        console.print(marked[len(shown) :], end="", markup=False, highlight=False, soft_wrap=True)
-        shown = marked
+    whole = print_pieces(talk.stream(inputs), Answer(""), console)
     console.print()
     print_references(whole, console)

@@ -52,6 +52,7 @@ def command(
 
     from rich.console import Console
 
+    from ziggurat.cli.view import print_pieces
     from ziggurat.loaders import load
     from ziggurat.progress import default_progress
     from ziggurat.stages.summarize import Summarize
@@ -72,12 +73,7 @@ def command(
         max_calls=None if everything else max_calls,
         progress=default_progress(),
     )
-    whole, shown = Summary(""), ""
-    for piece in stage.stream(documents):
-        whole += piece
-        marked = whole.annotated()  # a later piece adds to it and changes nothing before
-        console.print(marked[len(shown) :], end="", markup=False, highlight=False, soft_wrap=True)
-        shown = marked
+    whole = print_pieces(stage.stream(documents), Summary(""), console)
     console.print("\n")
     for line in whole.references():
         console.print(f"  {line}", style="dim", markup=False, highlight=False, soft_wrap=True)

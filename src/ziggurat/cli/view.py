@@ -7,11 +7,11 @@ file or a pipe each stage is one line when it ends.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, Self, TypeVar
 
 from rich.console import Console
 from rich.live import Live
@@ -205,6 +205,34 @@ def summary(value: Any) -> str:
             return f"{value.kind}, {value.width} x {value.height} {value.format}"
         case _:
             return str(value)
+
+
+class _Annotated(Protocol):
+    """Something whose pieces add up, and whose marked text only grows."""
+
+    def __add__(self, other: object, /) -> Self: ...
+
+    def annotated(self) -> str: ...
+
+
+_Whole = TypeVar("_Whole", bound=_Annotated)
+
+
+def print_pieces(pieces: Iterable[_Whole], whole: _Whole, console: Console) -> _Whole:
+    """Print what is streamed, with its marks, as it comes; returns the sum.
+
+    Args:
+        pieces: Of an answer or a summary.
+        whole: An empty one to begin with.
+        console: Where to print; the line is left open.
+    """
+    shown = ""
+    for piece in pieces:
+        whole = whole + piece
+        marked = whole.annotated()  # a later piece adds to it and changes nothing before
+        console.print(marked[len(shown) :], end="", markup=False, highlight=False, soft_wrap=True)
+        shown = marked
+    return whole
 
 
 def print_answer(answer: Answer, console: Console) -> None:

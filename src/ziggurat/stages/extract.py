@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from langchain_core.documents import Document
@@ -23,7 +23,7 @@ from ziggurat.chain.usage import Usage
 from ziggurat.errors import InputError
 from ziggurat.loaders.document import SourceDocument
 from ziggurat.stages.base import StageRunnable
-from ziggurat.stages.extracted import Extracted, Part, grounded, merged
+from ziggurat.stages.extracted import Extracted, Grounds, Part, grounded, grounds_of, merged
 from ziggurat.stages.grounding import Ground
 from ziggurat.stages.language import language_of
 from ziggurat.stages.prompting import GivenPrompt, StagePrompt
@@ -189,11 +189,12 @@ class Extract(StageRunnable[Extracted]):
                 )
 
         found = await asyncio.gather(*map(read, parts))
-        data = merged([one.value for one in found], parts) if len(found) > 1 else dict(found[0].value)
+        grounds = grounds_of(parts)
+        data = merged([one.value for one in found], grounds) if len(found) > 1 else dict(found[0].value)
         usage = sum((one.usage for one in found[1:]), found[0].usage)
         if self.verbatim:
-            usage += await self._mend(data, parts, config)
-        places, nowhere = grounded(data, parts)
+            usage += await self._mend(data, grounds, config)
+        places, nowhere = grounded(data, grounds)
         return Extracted(
             self.shape.made(data), tuple(places), tuple(nowhere), max(one.attempts for one in found), usage
         )
@@ -211,14 +212,14 @@ class Extract(StageRunnable[Extracted]):
             raise InputError("There is no text to extract from.", where=self.get_name())
         return parts
 
-    async def _mend(self, data: dict[str, Any], parts: Sequence[Part], config: RunnableConfig) -> Usage:
+    async def _mend(self, data: dict[str, Any], grounds: Grounds, config: RunnableConfig) -> Usage:
         """Ask once more for each text that stands nowhere; leave it out if it still does not and may be left out."""
         usage = Usage()
         abouts = self.shape.fields()
-        for name in grounded(data, parts)[1]:
+        for name in grounded(data, grounds)[1]:
             if name not in abouts or not isinstance(data[name], str):
                 continue  # inside a list or an object: it is marked
-            lines = lines_about(f"{name.replace('_', ' ')} {abouts[name]}", parts)
+            lines = lines_about(f"{name.replace('_', ' ')} {abouts[name]}", [part for part, _ in grounds])
             asked = self._field.filled(language_of(lines), name=name.replace("_", " "), about=abouts[name], text=lines)
             message = await self.model.ainvoke(asked, config, max_tokens=_FIELD_TOKENS)
             usage += Usage.of_message(message)

@@ -105,9 +105,17 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
             yield path, value
 
 
-def grounded(data: Mapping[str, Any], parts: Sequence[Part]) -> tuple[list[Provenance], list[str]]:
+Grounds = Sequence[tuple[Part, Ground]]
+"""Parts, each made ready once for values to be looked up in it."""
+
+
+def grounds_of(parts: Sequence[Part]) -> Grounds:
+    """The parts of a text, ready for `grounded` and `merged`."""
+    return [(part, Ground(part.text)) for part in parts]
+
+
+def grounded(data: Mapping[str, Any], grounds: Grounds) -> tuple[list[Provenance], list[str]]:
     """Where each value stands, and the fields whose value stands nowhere; empty values and truths stand nowhere rightly."""
-    grounds = [(part, Ground(part.text)) for part in parts]
     found: list[Provenance] = []
     nowhere: list[str] = []
     for path, value in leaves(data):
@@ -130,18 +138,18 @@ def _place(path: str, value: Any, part: Part, ground: Ground) -> Provenance | No
     return Provenance(path, part.document, part.start + start, part.start + end, part.text[start:end], at)
 
 
-def merged(found: Sequence[Mapping[str, Any]], parts: Sequence[Part]) -> dict[str, Any]:
+def merged(found: Sequence[Mapping[str, Any]], grounds: Grounds) -> dict[str, Any]:
     """The data of several parts as one: for each field the first value that stands in its own part, lists joined."""
     whole: dict[str, Any] = {}
     for name in dict.fromkeys(name for one in found for name in one):
         values = [
-            (one[name], part) for one, part in zip(found, parts, strict=True) if one.get(name) not in (None, "", [])
+            (one[name], own) for one, own in zip(found, grounds, strict=True) if one.get(name) not in (None, "", [])
         ]
         if values and all(isinstance(value, list) for value, _ in values):
             joined = [item for value, _ in values for item in value]
             whole[name] = [item for at, item in enumerate(joined) if item not in joined[:at]]
         elif values:
-            standing = [value for value, part in values if not grounded({name: value}, [part])[1]]
+            standing = [value for value, own in values if not grounded({name: value}, [own])[1]]
             whole[name] = (standing or [values[0][0]])[0]
         else:
             whole[name] = found[0].get(name)

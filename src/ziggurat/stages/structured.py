@@ -49,7 +49,6 @@ async def ask(
     *,
     attempts: int = 3,
     language: Language = "en",
-    repair: StagePrompt | None = None,
 ) -> Structured:
     """Have a model give data of a shape.
 
@@ -60,13 +59,12 @@ async def ask(
         config: The LangChain configuration to call the model with.
         attempts: Calls at most.
         language: Of what it is told when something is wrong.
-        repair: Replaces the prompt ``extract.repair``.
 
     Raises:
         StructureError: If no answer fitted; says what was wrong with the last one.
     """
     said = list(messages)
-    told = repair or StagePrompt("extract.repair")
+    told = StagePrompt("extract.repair")
     usage, problems = NO_USAGE, ["nothing was asked"]
     for attempt in range(1, attempts + 1):
         message, value, problems = await _once(model, said, shape, config)

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ziggurat.stages.evidence import Support, asked_about, bars_for, sentences
+from ziggurat.stages.evidence import asked_about, bars_for, sentences
 from ziggurat.stages.passages import Passage
-from ziggurat.stages.summarizing.claims import Claim, heavy, thinned
-
-_NOWHERE = (0, 0)
+from ziggurat.stages.summarizing.claims import Claim, heavy, thinned, word_for_word
 
 
 def answers(question: str, text: str) -> bool:
@@ -23,7 +21,7 @@ def answers(question: str, text: str) -> bool:
 def answering(passages: Sequence[Passage], question: str) -> list[Claim]:
     """The sentences of passages that answer a question, word for word, in order."""
     return [
-        Claim(" ".join(one.text[start:end].split()), (one.cite(Support(1.0, start, end), _NOWHERE),), quoted=True)
+        word_for_word(one, start, end)
         for one in passages
         for start, end in sentences(one.text)
         if answers(question, one.text[start:end])

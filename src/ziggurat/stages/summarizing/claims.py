@@ -97,10 +97,13 @@ def claims(written: str, passages: Sequence[Passage], known: Sequence[Claim] = (
 
 def quotes(passages: Sequence[Passage], count: int, question: str = "") -> list[Claim]:
     """The most telling sentences of some passages, word for word: for when a model said nothing that holds."""
-    return [
-        Claim(" ".join(one.text[start:end].split()), (one.cite(Support(1.0, start, end), _NOWHERE),), quoted=True)
-        for one, start, end in central(passages, count, question)
-    ]
+    return [word_for_word(*found) for found in central(passages, count, question)]
+
+
+def word_for_word(passage: Passage, start: int, end: int) -> Claim:
+    """A piece of a passage as a claim of its own."""
+    text = " ".join(passage.text[start:end].split())
+    return Claim(text, (passage.cite(Support(1.0, start, end), _NOWHERE),), quoted=True)
 
 
 def heavy(claim: Claim) -> int:
