@@ -275,3 +275,18 @@ def test_tools_of_the_langchain_adapter_work_as_they_are(mail):
 
     answer = asyncio.run(ask())
     assert "Lunch on Friday" in answer.steps[0].result
+
+
+def test_a_server_that_is_gone_before_the_first_call_is_said_too(monkeypatch):
+    """Starting failed, and its loop was closed, before anything could be asked of it."""
+    from ziggurat.tools import mcp_connection
+
+    begin = mcp_connection._Kept.__init__
+
+    def begun_and_over(self, *given):
+        begin(self, *given)
+        self._thread.join(10)
+
+    monkeypatch.setattr(mcp_connection._Kept, "__init__", begun_and_over)
+    with pytest.raises(ZigguratError, match="cannot be reached"):
+        mcp_tools(["/no/such/program"])

@@ -153,13 +153,21 @@ class _Kept:
         self._ready: Future[ClientSession] = Future()
         self._loop = asyncio.new_event_loop()
         self._ending = asyncio.Event()
+        self._entrance = threading.Lock()  # nothing is handed to a loop that will not run it any more
+        self._open = True
         self.alive = True
         self._thread = threading.Thread(target=self._run, name=f"ziggurat-mcp-{name}", daemon=True)
         self._thread.start()
 
     def submit(self, work: Callable[[ClientSession], Awaitable[T]]) -> Future[T]:
-        """Do something with the session, in its loop."""
-        return asyncio.run_coroutine_threadsafe(self._doing(work), self._loop)
+        """Do something with the session, in its loop; where it is over already, the answer says why."""
+        with self._entrance:
+            if self._open:
+                return asyncio.run_coroutine_threadsafe(self._doing(work), self._loop)
+        never_ready = self._ready.exception() if self._ready.done() else None
+        over: Future[T] = Future()
+        over.set_exception(never_ready or ToolException(f"The MCP server {self._name} ended before it answered."))
+        return over
 
     def end(self) -> None:
         """Close it and wait for a moment."""
@@ -234,7 +242,10 @@ class _Kept:
             await self._let_go()
 
     async def _let_go(self) -> None:
-        """End what still waits for an answer, and see it told."""
+        """End what still waits for an answer, and see it told; nothing is taken on any more."""
+        with self._entrance:
+            self._open = False
+        await asyncio.sleep(0)  # what was handed in before that begins, and is seen below
         others = [one for one in asyncio.all_tasks() if one is not asyncio.current_task()]
         if others:
             _, left = await asyncio.wait(others, timeout=0.2)
