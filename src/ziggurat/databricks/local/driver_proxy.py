@@ -1,0 +1,24 @@
+"""Applications on a cluster's driver."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ziggurat.databricks.local.call import Route
+
+if TYPE_CHECKING:
+    from ziggurat.databricks.local.workspace import Workspace
+
+
+class DriverProxy:
+    """Applications on a cluster's driver."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+
+    def routes(self) -> list[Route]:
+        """What it answers."""
+        return []
+
+    def close(self) -> None:
+        """End what it started."""
