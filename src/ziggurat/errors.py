@@ -29,6 +29,14 @@
     │   ├── QueryRefused         not one query that only reads; never sent (also ValueError)
     │   └── QueryFailed          the database could not run it
     │       └── QueryTimeout     it ran too long and was stopped           (also TimeoutError)
+    ├── WorkspaceError           something about a Databricks workspace
+    │   ├── WorkspaceUnavailable cannot be reached, or is too busy for longer than we wait
+    │   ├── WorkspaceDenied      the credentials are wrong, or may not do this (also PermissionError)
+    │   ├── WorkspaceNotFound    no endpoint, secret, file of that name there  (also LookupError)
+    │   ├── EndpointNotReady     the endpoint is there and cannot answer yet
+    │   ├── EndpointRefused      the request does not fit the endpoint         (also ValueError)
+    │   └── AnswerCut            an answer ended before it was whole
+    ├── TrackingError            MLflow's store is not there, or refuses
     ├── PictureError             a picture cannot be drawn or encoded
     ├── ValueNotStorable         a value that cannot be written down       (also TypeError)
     ├── ValueNotReadable         written bytes that are no value here      (also ValueError)
@@ -170,8 +178,58 @@ class StructureError(ZigguratError, ValueError):
     """A model did not give data of the form that was asked for, however often it was told why."""
 
 
+class WorkspaceError(ZigguratError):
+    """Something about a Databricks workspace.
+
+    Attributes:
+        status_code: The HTTP status it answered with; None where it did not answer.
+        retry_after_secs: Seconds it asked us to wait; None where it did not say.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str | None = None,
+        fix: str | None = None,
+        status_code: int | None = None,
+        retry_after_secs: float | None = None,
+    ) -> None:
+        super().__init__(what, where=where, fix=fix)
+        self.status_code = status_code
+        self.retry_after_secs = retry_after_secs
+
+
+class WorkspaceUnavailable(WorkspaceError):
+    """The workspace cannot be reached, or refuses for longer than we are willing to wait."""
+
+
+class WorkspaceDenied(WorkspaceError, PermissionError):
+    """The credentials are wrong or may not do this."""
+
+
+class WorkspaceNotFound(WorkspaceError, LookupError):
+    """There is nothing of that name in the workspace."""
+
+
+class EndpointNotReady(WorkspaceError):
+    """The endpoint exists and is still being deployed, or failed to be."""
+
+
+class EndpointRefused(WorkspaceError, ValueError):
+    """The endpoint cannot take the request; repeating it would not help."""
+
+
+class AnswerCut(WorkspaceError):
+    """An answer ended before it was whole; it may have been paid for, so it is not asked for again by itself."""
+
+
 class PictureError(ZigguratError):
     """A picture cannot be drawn or encoded."""
+
+
+class TrackingError(ZigguratError):
+    """The store that models, runs and prompts are logged to cannot be reached, or refuses."""
 
 
 class WiringError(ZigguratError, ValueError):

@@ -28,7 +28,7 @@ from ziggurat.models.llama.engine import Engine, EngineSettings, engine, physica
 from ziggurat.models.llama.messages import turns
 from ziggurat.models.llama.relay import aiterate, iterate
 from ziggurat.models.llama.reply import Ask, reply
-from ziggurat.models.llama.structured import METHODS, json_schema_of, parser_of, with_raw
+from ziggurat.models.structured import METHODS, json_schema_of, parser_of, with_raw
 from ziggurat.models.llama.tools import Choice, signature
 from ziggurat.models.weights import catalogue
 from ziggurat.specs import DEFAULTS

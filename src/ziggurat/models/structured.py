@@ -1,6 +1,6 @@
-"""Structured output of the local model: a Python schema to a JSON schema, and the answer back.
+"""Structured output: a Python schema to a JSON schema, and the answer back.
 
-The model is held to the schema while it writes, so parsing can fail only where an answer was cut off
+Where the model is held to the schema while it writes, parsing can fail only where an answer was cut off
 or where the schema's own validators ask more than JSON schema can say. Knows no engine.
 """
 
