@@ -13,8 +13,11 @@ import re
 import socket
 import threading
 from collections.abc import Callable, Mapping
+from configparser import ConfigParser
+from configparser import Error as ConfigError
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -167,7 +170,9 @@ def _config(host: str | None, token: str | None, given: Mapping[str, str], secon
     named = host or (None if given.get("profile") else os.environ.get("DATABRICKS_HOST"))
     if named:
         named = host_of(named)
-        reach(named)
+    likely = named or _host_of_profile(given.get("profile"))
+    if likely:  # the SDK would try for minutes
+        reach(host_of(likely))
     try:
         made: Config = config.Config(
             host=named,
@@ -180,9 +185,19 @@ def _config(host: str | None, token: str | None, given: Mapping[str, str], secon
         )
     except Exception as error:  # the SDK raises ValueError for most, and each way of logging in its own
         raise _denied(error, named or given.get("profile") or "databricks-sdk") from error
-    if not named:
-        reach(host_of(str(made.host)))
     return made
+
+
+def _host_of_profile(profile: str | None) -> str | None:
+    """The host that a profile names; None where there is no such profile, which the SDK then says."""
+    file = Path(os.environ.get("DATABRICKS_CONFIG_FILE") or "~/.databrickscfg").expanduser()
+    known = ConfigParser(interpolation=None)
+    try:
+        known.read(file, encoding="utf-8")
+    except (ConfigError, OSError, UnicodeDecodeError):
+        return None
+    name = profile or os.environ.get("DATABRICKS_CONFIG_PROFILE") or "DEFAULT"
+    return known.get(name, "host", fallback=None) if name == "DEFAULT" or known.has_section(name) else None
 
 
 def reach(host: str) -> None:
@@ -224,7 +239,7 @@ def _sdk(module: str) -> Any:
     return require(module, for_="credentials of a Databricks workspace", extra="databricks")
 
 
-_SECRETS = re.compile(r"dapi[\w-]{8,}|dose[\w-]{8,}|eyJ[\w-]{10,}\.[\w.-]+|(?<=://)[^/\s@]+@", re.IGNORECASE)
+_SECRETS = re.compile(r"dapi[\w-]{8,}|dose[\w-]{8,}|eyJ[\w-]{6,}[\w.-]*|(?<=://)[^/\s@]+@", re.IGNORECASE)
 
 
 def without_secrets(text: str) -> str:

@@ -33,6 +33,7 @@ _COMMANDS = {
     "draw": ("ziggurat.cli.draw", "Draw a chain, as text, SVG or PNG."),
     "migrate": ("ziggurat.cli.migrate", "Copy one vector store into another."),
     "prompts": ("ziggurat.cli.prompts", "See and replace what the stages say to models."),
+    "databricks": ("ziggurat.cli.databricks", "Work with a Databricks workspace, or with one on this machine."),
     "models": ("ziggurat.cli.models", "List and download the local models."),
 }
 

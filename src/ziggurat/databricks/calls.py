@@ -74,6 +74,14 @@ class Calls:
         """What is at a path; errors as for `post`."""
         return self._whole("GET", path, params=query)
 
+    def put(self, path: str, body: Any) -> Any:
+        """Put a body somewhere; errors as for `post`."""
+        return self._whole("PUT", path, json=body)
+
+    def delete(self, path: str) -> Any:
+        """Remove what is at a path; errors as for `post`."""
+        return self._whole("DELETE", path)
+
     def post(self, path: str, body: Any) -> Any:
         """Send a body and read the answer.
 

@@ -220,13 +220,7 @@ class Databricks(LLM):
             text = payload.as_text(found, self._where)
         else:
             text = payload.completions(found, self._where)[0]
-        return _before(text, asked.get("stop") or ())
-
-
-def _before(text: str, ends: Any) -> str:
-    """The text up to the first of its ends."""
-    found = [at for at in (text.find(one) for one in ends if one) if at >= 0]
-    return text[: min(found)] if found else text
+        return payload.before(text, asked.get("stop") or ())
 
 
 def _named(function: Callable[..., Any] | None) -> str | None:

@@ -8,7 +8,7 @@ Source: MLflow's documentation of the scoring server, and the serving endpoints'
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from ziggurat.errors import AnswerCut, InputError
@@ -83,3 +83,9 @@ def completions(reply: Any, where: str) -> list[str]:
     if not choices:
         raise AnswerCut("The endpoint's answer has no choices.", where=where)
     return [str(one["text"] if "text" in one else (one.get("message") or {}).get("content") or "") for one in choices]
+
+
+def before(text: str, ends: Iterable[str]) -> str:
+    """The text up to the first of its ends."""
+    found = [at for at in (text.find(one) for one in ends if one) if at >= 0]
+    return text[: min(found)] if found else text

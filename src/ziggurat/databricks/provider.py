@@ -17,6 +17,7 @@ from ziggurat.databricks.embeddings import DatabricksEmbeddings
 from ziggurat.databricks.llm import Databricks
 from ziggurat.databricks.text_chat import TextChat
 from ziggurat.errors import InputError
+from ziggurat.suggest import did_you_mean
 from ziggurat.workspace import CREDENTIALS
 
 if TYPE_CHECKING:
@@ -88,12 +89,13 @@ def _made(kind: type[Any], options: dict[str, Any]) -> Any:
         if isinstance(inner, InputError):
             raise inner from error
         where = ".".join(str(one) for one in first["loc"])
-        known = ", ".join(sorted(kind.model_fields))
-        raise InputError(
-            f"{kind.__name__} cannot be made: {first['msg']}.",
-            where=where or None,
-            fix=f"its arguments are {known}" if first["type"] == "extra_forbidden" else None,
-        ) from error
+        if first["type"] == "extra_forbidden":
+            known = sorted({*kind.model_fields, *CREDENTIALS})
+            raise InputError(
+                f"{kind.__name__} has no argument {where!r}{did_you_mean(where, known)}.",
+                fix=f"its arguments are {', '.join(known)}",
+            ) from error
+        raise InputError(f"{kind.__name__} cannot be made: {first['msg']}.", where=where or None) from error
 
 
 databricks = DatabricksProvider()
