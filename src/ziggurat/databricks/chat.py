@@ -45,10 +45,11 @@ class ChatDatabricks(BaseChatModel):
         stop: Texts at which an answer ends.
         max_tokens: The longest answer.
         extra_params: Goes into every request as it is; ``model_kwargs`` is another name for it.
+        streaming: Whether ``invoke`` reads a stream too, so that its pieces are told to callbacks.
         stream_usage: Whether a stream tells the tokens it used.
         use_responses_api: Whether to speak the Responses API, as agents deployed on Databricks do.
         host: The workspace; ``DATABRICKS_HOST`` if left out.
-        token: A personal access token; ``DATABRICKS_TOKEN`` if left out. ``api_token`` is another name for it.
+        token: A personal access token; ``DATABRICKS_TOKEN`` if left out. ``api_token`` and ``api_key`` are other names for it.
         credentials: Other ways in, as `ziggurat.workspace.access` takes them.
         workspace_client: A ``WorkspaceClient`` that is there already, instead of all these.
         timeout: Seconds of silence before a call is given up.
@@ -65,6 +66,7 @@ class ChatDatabricks(BaseChatModel):
     stop: list[str] | None = None
     max_tokens: int | None = Field(default=None, ge=1)
     extra_params: dict[str, Any] = Field(default_factory=dict)
+    streaming: bool = False
     stream_usage: bool = True
     use_responses_api: bool = False
     host: str | None = None
@@ -78,7 +80,9 @@ class ChatDatabricks(BaseChatModel):
     @model_validator(mode="before")
     @classmethod
     def _known_by_other_names(cls, values: Any) -> Any:
-        return called(values, {"model": "endpoint", "api_token": "token", "model_kwargs": "extra_params"})
+        return called(
+            values, {"model": "endpoint", "api_token": "token", "api_key": "token", "model_kwargs": "extra_params"}
+        )
 
     @model_validator(mode="after")
     def _target(self) -> ChatDatabricks:
