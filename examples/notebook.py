@@ -1,7 +1,7 @@
-"""Writes ``lab.ipynb`` from ``lab.py``: each ``# %%`` begins a cell, ``# %% [markdown]`` one of text.
+"""Writes each notebook here from its script: ``# %%`` begins a cell, ``# %% [markdown]`` one of text.
 
-The script is the source; the notebook is committed without outputs so that it can be opened as it is.
-Run it after a change to the script::
+The scripts are the source; the notebooks are committed without outputs so that they can be opened as they are.
+Run it after a change to a script::
 
     python examples/notebook.py
 """
@@ -15,8 +15,7 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-SCRIPT = Path(__file__).with_name("lab.py")
-NOTEBOOK = SCRIPT.with_suffix(".ipynb")
+SCRIPTS = [Path(__file__).with_name(name) for name in ("lab.py", "databricks_endpoints.py")]
 
 _CELL = re.compile(r"^# %%(?P<text> \[markdown\])?$", re.MULTILINE)
 
@@ -44,5 +43,7 @@ def as_json(notebook: NotebookNode) -> str:
 
 
 if __name__ == "__main__":
-    NOTEBOOK.write_text(as_json(from_script(SCRIPT.read_text(encoding="utf-8"))), encoding="utf-8")
-    print(f"wrote {NOTEBOOK}")
+    for script in SCRIPTS:
+        notebook = script.with_suffix(".ipynb")
+        notebook.write_text(as_json(from_script(script.read_text(encoding="utf-8"))), encoding="utf-8")
+        print(f"wrote {notebook}")

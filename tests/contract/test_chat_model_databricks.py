@@ -52,6 +52,10 @@ class TestChatDatabricksIntegration(ChatModelIntegrationTests):
         return {"endpoint": CHAT}
 
     @property
+    def model_override_value(self) -> str:
+        return "databricks-gpt-oss-120b"
+
+    @property
     def supports_json_mode(self) -> bool:
         return True
 

@@ -5,44 +5,25 @@ The group alone; its commands are in modules of their own, imported when they ar
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import click
 
 from ziggurat.cli import HELP
+from ziggurat.cli.lazy import Lazy
 
 _COMMANDS = {
-    "local": ("ziggurat.cli.databricks_local", "local", "Run a workspace on this machine to learn and test on."),
-    "endpoints": ("ziggurat.cli.databricks_endpoints", "endpoints", "List, make, ask and remove serving endpoints."),
-    "secrets": ("ziggurat.cli.databricks_secrets", "secrets", "List, write and remove secrets; none is ever shown."),
-    "driver-app": ("ziggurat.cli.databricks_local", "driver_app", "Serve a model on the driver of a cluster."),
-    "up": ("ziggurat.cli.databricks_lab", "up", "Create what a lab file declares: compute, secrets, endpoints."),
-    "run": ("ziggurat.cli.databricks_lab", "run", "Run the lab's chain as a job; bring its answers here."),
-    "down": ("ziggurat.cli.databricks_lab", "down", "Terminate and remove what up and run made, and only that."),
-    "bundle": ("ziggurat.cli.databricks_lab", "bundle", "Write the same as a Declarative Automation Bundle."),
-    "azure-template": ("ziggurat.cli.databricks_lab", "azure_template", "Write an Azure template of the workspace."),
+    "local": ("ziggurat.cli.databricks_local:local", "Run a workspace on this machine to learn and test on."),
+    "endpoints": ("ziggurat.cli.databricks_endpoints:endpoints", "List, make, ask and remove serving endpoints."),
+    "secrets": ("ziggurat.cli.databricks_secrets:secrets", "List, write and remove secrets; none is ever shown."),
+    "driver-app": ("ziggurat.cli.databricks_local:driver_app", "Serve a model on the driver of a cluster."),
+    "up": ("ziggurat.cli.databricks_lab:up", "Create what a lab file declares: compute, secrets, endpoints."),
+    "run": ("ziggurat.cli.databricks_lab:run", "Run the lab's chain as a job; bring its answers here."),
+    "down": ("ziggurat.cli.databricks_lab:down", "Terminate and remove what up and run made, and only that."),
+    "bundle": ("ziggurat.cli.databricks_lab:bundle", "Write the same as a Declarative Automation Bundle."),
+    "azure-template": ("ziggurat.cli.databricks_lab:azure_template", "Write an Azure template of the workspace."),
 }
 
 
-class _Commands(click.Group):
-    """Commands that are imported when they are called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 (click's signature)
-        if cmd_name not in _COMMANDS:
-            return None
-        module, name, _ = _COMMANDS[cmd_name]
-        found: click.Command = getattr(import_module(module), name)
-        return found
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 (click's signature)
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, _, text) in _COMMANDS.items()])
-
-
-@click.group("databricks", cls=_Commands, context_settings=HELP)
+@click.group("databricks", cls=Lazy, table=_COMMANDS, context_settings=HELP)
 def command() -> None:
     """Work with a Databricks workspace, or with one on this machine.
 

@@ -40,8 +40,10 @@ def command(
     from ziggurat.cli.outputs import wide_console
     from ziggurat.errors import InputError
     from ziggurat.index import VectorIndex
+    from ziggurat.loaders.source import is_address
 
-    missing = [source for source in sources if "://" not in source and not Path(source).exists()]
+    elsewhere = ("/Volumes/",)  # where no such folder is mounted, the workspace is asked
+    missing = [one for one in sources if not (is_address(one) or one.startswith(elsewhere) or Path(one).exists())]
     if missing:
         raise InputError(f"There is no {', '.join(missing)}.", fix="check the path")
     options = chosen(include, exclude)

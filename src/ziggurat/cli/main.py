@@ -7,12 +7,12 @@ instant; the table below is all that is known of them here.
 from __future__ import annotations
 
 import sys
-from importlib import import_module
 
 import click
 
 import ziggurat
 from ziggurat.cli import HELP
+from ziggurat.cli.lazy import Lazy
 from ziggurat.errors import ZigguratError
 
 _COMMANDS = {
@@ -34,41 +34,14 @@ _COMMANDS = {
     "migrate": ("ziggurat.cli.migrate", "Copy one vector store into another."),
     "prompts": ("ziggurat.cli.prompts", "See and replace what the stages say to models."),
     "databricks": ("ziggurat.cli.databricks", "Work with a Databricks workspace, or with one on this machine."),
+    "mlflow": ("ziggurat.cli.mlflow", "Log chains, evaluations and prompts to MLflow; serve them."),
     "models": ("ziggurat.cli.models", "List and download the local models."),
 }
 
 _INTERRUPTED = 130
 
 
-class _Lazy(click.Group):
-    """A group that imports a command when it is called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 (click's signature)
-        if cmd_name not in _COMMANDS:
-            return None
-        command: click.Command = import_module(_COMMANDS[cmd_name][0]).command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 (click's signature)
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        try:
-            return super().resolve_command(ctx, args)
-        except click.UsageError as error:
-            from difflib import get_close_matches
-
-            close = get_close_matches(args[0], _COMMANDS, n=1)
-            raise click.UsageError(error.message + (f" Did you mean {close[0]!r}?" if close else ""), ctx) from error
-
-
-@click.group(cls=_Lazy, context_settings=HELP)
+@click.group(cls=Lazy, table=_COMMANDS, context_settings=HELP)
 @click.version_option(ziggurat.__version__, prog_name="ziggurat")
 def cli() -> None:
     """Multi-stage reasoning over your documents, on this machine or on a provider.

@@ -70,7 +70,7 @@ class Calls:
         self._client: httpx.Client | None = None
         self._clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Kept] = weakref.WeakKeyDictionary()
 
-    def get(self, path: str, **query: str) -> Any:
+    def get(self, path: str, /, **query: str) -> Any:
         """What is at a path; errors as for `post`."""
         return self._whole("GET", path, params=query)
 

@@ -23,12 +23,12 @@ from pydantic import ConfigDict, Field, SecretStr, model_validator
 
 from ziggurat.databricks import messages as chat
 from ziggurat.databricks import responses
-from ziggurat.databricks.calls import Patience
+from ziggurat.databricks.calls import Calls, Patience
 from ziggurat.databricks.endpoint import Endpoint, called, checked_target, opened
 from ziggurat.errors import InputError
 from ziggurat.models.structured import METHODS, json_schema_of, parser_of, with_raw
 
-_OURS = {"ls_structured_output_format", "stream_usage", "strict", "stream"}
+_OURS = {"ls_structured_output_format", "stream_usage", "strict", "stream", "model"}
 
 
 class ChatDatabricks(BaseChatModel):
@@ -109,12 +109,16 @@ class ChatDatabricks(BaseChatModel):
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         told = super()._get_ls_params(stop=stop, **kwargs)
         told["ls_provider"] = chat.PROVIDER
-        told["ls_model_name"] = self.endpoint
+        told["ls_model_name"] = kwargs.get("model") or self.endpoint
         return told
 
     @cached_property
-    def _endpoint(self) -> Endpoint:
-        return Endpoint(opened(self, Patience(self.max_retries, self.patience, self.timeout)), self.endpoint)
+    def _calls(self) -> Calls:
+        return opened(self, Patience(self.max_retries, self.patience, self.timeout))
+
+    def _endpoint(self, options: Mapping[str, Any]) -> Endpoint:
+        """The endpoint, or another one that a call names as its ``model``."""
+        return Endpoint(self._calls, str(options.get("model") or self.endpoint))
 
     def _generate(
         self,
@@ -123,7 +127,7 @@ class ChatDatabricks(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002 (LangChain's signature)
         **kwargs: Any,
     ) -> ChatResult:
-        return self._result(self._endpoint.post(self._request(messages, stop, kwargs)))
+        return self._result(self._endpoint(kwargs).post(self._request(messages, stop, kwargs)))
 
     async def _agenerate(
         self,
@@ -132,7 +136,7 @@ class ChatDatabricks(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002 (LangChain's signature)
         **kwargs: Any,
     ) -> ChatResult:
-        return self._result(await self._endpoint.apost(self._request(messages, stop, kwargs)))
+        return self._result(await self._endpoint(kwargs).apost(self._request(messages, stop, kwargs)))
 
     def _stream(
         self,
@@ -142,7 +146,7 @@ class ChatDatabricks(BaseChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         read = self._reader()
-        for event in self._endpoint.events(self._request(messages, stop, kwargs, stream=True)):
+        for event in self._endpoint(kwargs).events(self._request(messages, stop, kwargs, stream=True)):
             piece = read(event)
             if piece is None:
                 continue
@@ -159,7 +163,7 @@ class ChatDatabricks(BaseChatModel):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         read = self._reader()
-        async for event in self._endpoint.aevents(self._request(messages, stop, kwargs, stream=True)):
+        async for event in self._endpoint(kwargs).aevents(self._request(messages, stop, kwargs, stream=True)):
             piece = read(event)
             if piece is None:
                 continue

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
 
 from ziggurat.databricks.calls import Calls
 from ziggurat.databricks.refusing import refusal
-from ziggurat.errors import InputError, WorkspaceError
+from ziggurat.errors import InputError, WorkspaceError, WorkspaceUnavailable
 from ziggurat.workspace import CONNECT_SECONDS, Access, organisation_of, unreachable
 
 PORTS = range(3000, 8001)
@@ -44,11 +46,27 @@ class Application:
 
     def post(self, body: Any) -> Any:
         """Send a body and read the answer; errors as for `Calls.post`."""
-        return self._calls.post(self._path, body)
+        with self._told():
+            return self._calls.post(self._path, body)
 
     async def apost(self, body: Any) -> Any:
         """The same without blocking."""
-        return await self._calls.apost(self._path, body)
+        with self._told():
+            return await self._calls.apost(self._path, body)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """An application that is not there, said as that."""
+        try:
+            yield
+        except WorkspaceUnavailable as error:
+            if error.status_code is not None or self._path != "/":
+                raise
+            raise WorkspaceUnavailable(
+                "No application listens on that port of this machine.",
+                where=self._calls.access.host,
+                fix="`ziggurat databricks driver-app --listen 0.0.0.0` starts one; elsewhere than on its driver, name the cluster",
+            ) from error
 
 
 def port_of(text: str | int) -> int:

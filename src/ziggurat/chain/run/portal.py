@@ -9,6 +9,7 @@ it gets a loop of its own instead.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextvars
 import threading
 from collections.abc import AsyncIterator, Coroutine, Generator
@@ -20,6 +21,7 @@ T = TypeVar("T")
 
 _END: Any = object()
 _CLEAN_UP_SECONDS = 5.0
+_LEAVING_SECONDS = 1.0
 
 
 class _Portal:
@@ -27,6 +29,16 @@ class _Portal:
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, name="ziggurat-loop", daemon=True)
         self.thread.start()
+        atexit.register(self.close)
+
+    def close(self) -> None:
+        """Let what belongs to the loop end: clients keep their connections in its asynchronous generators."""
+        if not self.thread.is_alive():  # a fork left it behind
+            return
+        ending = asyncio.run_coroutine_threadsafe(self.loop.shutdown_asyncgens(), self.loop)
+        with suppress(TimeoutError, RuntimeError):  # the program ends all the same
+            ending.result(_LEAVING_SECONDS)
+        self.loop.call_soon_threadsafe(self.loop.stop)
 
 
 _lock = threading.Lock()

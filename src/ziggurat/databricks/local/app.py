@@ -17,7 +17,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route as StarletteRoute
 
 from ziggurat.databricks.local.call import Call, Refusal, Route, parsed, unimplemented
+from ziggurat.databricks.local.faults import Cut, Gate
 from ziggurat.databricks.local.record import Entry
+from ziggurat.errors import gist
 
 if TYPE_CHECKING:
     from ziggurat.databricks.local.workspace import Workspace
@@ -47,8 +49,11 @@ def _endpoint(workspace: Workspace, route: Route) -> Callable[[Request], Awaitab
         request.scope["ziggurat.route"] = route
         try:
             user = "" if route.open else _user(workspace, request)
+            if route.metered:
+                request.scope["ziggurat.fate"] = fate = workspace.luck.draw()
+                fate.refuse()
             raw = b"" if route.streams else await request.body()
-            body = parsed(raw, request.headers.get("content-type", ""))
+            body = {} if route.bytes else parsed(raw, request.headers.get("content-type", ""))
             call = Call(request, request.path_params, dict(request.query_params), raw, body, user)
             if inspect.iscoroutinefunction(route.answer):
                 found = await route.answer(call)
@@ -56,6 +61,11 @@ def _endpoint(workspace: Workspace, route: Route) -> Callable[[Request], Awaitab
                 found = await run_in_threadpool(route.answer, call)
         except Refusal as refusal:
             return refused(refusal)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:  # handlers read JSON as it comes
+            told = f"Could not parse request object: {type(error).__name__}: {error}"
+            return refused(Refusal(400, "MALFORMED_REQUEST", told))
+        except Exception as error:  # noqa: BLE001 (a model's own fault, or ours: the connection stays usable)
+            return refused(Refusal(500, "INTERNAL_ERROR", f"{type(error).__name__}: {gist(error)}"))
         return found if isinstance(found, Response) else JSONResponse(dict(found or {}))
 
     return answered
@@ -75,6 +85,15 @@ def _user(workspace: Workspace, request: Request) -> str:
     return user
 
 
+def _still(workspace: Workspace, scope: Scope) -> bool:
+    """Whether whoever asked may still be answered: a revoked token ends a model's stream under way."""
+    route: Route | None = scope.get("ziggurat.route")
+    if route is None or not route.metered:
+        return True
+    token = Request(scope).headers.get("authorization", "").partition(" ")[2]
+    return not workspace.revoked(token.strip())
+
+
 async def _nobody(request: Request) -> Response:
     return refused(unimplemented(f"{request.method} {request.url.path}"))
 
@@ -84,18 +103,23 @@ def _recorded(workspace: Workspace, app: Starlette) -> Callable[[Scope, Receive,
         if scope["type"] != "http":
             await app(scope, receive, send)
             return
+        if scope["path"].startswith("/api/"):  # clients end paths with a slash or without
+            scope["path"] = scope["path"].rstrip("/")
         status, whole = 0, False
+        gate = Gate(send, lambda: scope.get("ziggurat.fate"), lambda: _still(workspace, scope))
 
         async def sent(message: Message) -> None:
             nonlocal status, whole
             if message["type"] == "http.response.start":
                 status = message["status"]
-            await send(message)
+            await gate.send(message)
             if message["type"] == "http.response.body" and not message.get("more_body", False):
                 whole = True
 
         try:
             await app(scope, receive, sent)
+        except Cut:
+            pass  # an answer without its end: the server closes the socket
         finally:
             route: Route | None = scope.get("ziggurat.route")
             agent = Request(scope).headers.get("user-agent", "")

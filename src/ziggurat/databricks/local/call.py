@@ -107,6 +107,7 @@ class Route:
         open: Whether no token is needed.
         streams: Whether the body is left unread, for large uploads and for passing on.
         metered: Whether it is a call of a model: faults and rate limits apply, and completed ones are counted.
+        bytes: Whether its body is bytes, whatever its type says, and never JSON.
     """
 
     method: str
@@ -116,6 +117,7 @@ class Route:
     open: bool = False
     streams: bool = False
     metered: bool = False
+    bytes: bool = False
 
 
 class Area(Protocol):

@@ -7,7 +7,9 @@ what the stand-in itself gave out.
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +18,9 @@ from typing import Any
 
 from ziggurat.databricks.local.call import Area, Route
 from ziggurat.databricks.local.clusters import Clusters
+from ziggurat.databricks.local.control import Control
 from ziggurat.databricks.local.driver_proxy import DriverProxy
+from ziggurat.databricks.local.faults import Faults, Luck
 from ziggurat.databricks.local.files import Files
 from ziggurat.databricks.local.identity import Identity
 from ziggurat.databricks.local.jobs import Jobs
@@ -67,6 +71,7 @@ class Workspace:
         models: Who answers.
         delays: How long things take.
         user: Whose workspace it is.
+        faults: What goes wrong with calls of models; nothing by default.
     """
 
     def __init__(
@@ -77,6 +82,7 @@ class Workspace:
         models: Models | None = None,
         delays: Delays | None = None,
         user: str = "someone@example.com",
+        faults: Faults | None = None,
     ) -> None:
         self.folder = folder
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -88,7 +94,10 @@ class Workspace:
         self.url = ""  # where it listens, once it does
         self.lock = threading.RLock()
         self.record = Record()
+        self.luck = Luck(faults or Faults())
         self._tokens: dict[str, str] = {self.token: user}
+        self._ends: dict[str, float] = {}
+        self._revoked: set[str] = set()
         self.identity = Identity(self)
         self.secrets = Secrets(self)
         self.serving = Serving(self)
@@ -97,6 +106,7 @@ class Workspace:
         self.files = Files(self)
         self.jobs = Jobs(self)
         self.driver_proxy = DriverProxy(self)
+        self.control = Control(self)
 
     @property
     def areas(self) -> tuple[Area, ...]:
@@ -110,6 +120,7 @@ class Workspace:
             self.files,
             self.jobs,
             self.driver_proxy,
+            self.control,
         )
 
     def routes(self) -> list[Route]:
@@ -117,21 +128,30 @@ class Workspace:
         return [route for area in self.areas for route in area.routes()]
 
     def whose(self, token: str) -> str | None:
-        """Whose token this is; None if nobody's, or if it was revoked."""
+        """Whose token this is; None if nobody's, or if it was revoked or has expired."""
         with self.lock:
-            return self._tokens.get(token)
+            ended = time.monotonic() >= self._ends.get(token, math.inf)
+            return None if ended else self._tokens.get(token)
 
-    def issue(self, user: str, token: str | None = None) -> str:
-        """Give out a token."""
+    def issue(self, user: str, token: str | None = None, *, seconds: float | None = None) -> str:
+        """Give out a token, for some seconds or for good."""
         made = token or f"dapi-local-{token_hex(16)}"
         with self.lock:
             self._tokens[made] = user
+            if seconds is not None:
+                self._ends[made] = time.monotonic() + seconds
         return made
 
     def revoke(self, token: str) -> None:
         """Take a token back, in the middle of a stream too."""
         with self.lock:
-            self._tokens.pop(token, None)
+            if self._tokens.pop(token, None) is not None:
+                self._revoked.add(token)
+
+    def revoked(self, token: str) -> bool:
+        """Whether a token was taken back; one that expired was not."""
+        with self.lock:
+            return token in self._revoked
 
     def close(self) -> None:
         """End everything that was started in it."""

@@ -1,0 +1,183 @@
+"""Runs the lab's chain as a job: packs this package, submits, waits, brings the outputs here.
+
+A run has its folder in the lab's, its name carries the lab's mark, and submitting it twice is one run.
+Invariant: a run that was submitted is either waited for or written down.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+from ziggurat.databricks.calls import Calls
+from ziggurat.databricks.lab.contents import inputs as own_inputs
+from ziggurat.databricks.lab.declaration import Lab
+from ziggurat.databricks.lab.remote import Folder
+from ziggurat.databricks.lab.specs import cluster_spec, library_specs
+from ziggurat.databricks.lab.state import State, held
+from ziggurat.databricks.lab.thing import Tell, patiently
+from ziggurat.databricks.lab.wheel import ENTRY, PACKAGE, wheel
+from ziggurat.errors import InputError, WorkspaceError, ZigguratError
+
+_JOBS = "/api/2.2/jobs"
+_LOG_LINES = 30
+_RUN_SECONDS = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run gave.
+
+    Attributes:
+        run_id: Its number in the workspace.
+        page: Where a person looks at it.
+        outputs: By stage; a picture is a mapping with its file's name.
+        files: The pictures, saved here.
+        logs: What it printed.
+    """
+
+    run_id: int
+    page: str
+    outputs: Mapping[str, Any]
+    files: tuple[Path, ...]
+    logs: str
+
+
+def run(
+    lab: Lab, calls: Calls, tell: Tell, *, inputs: Mapping[str, Any] | None = None, to: Path | None = None
+) -> Outcome:
+    """Run the chain and bring back what it gave.
+
+    Args:
+        lab: The lab, which is up.
+        calls: The way into the workspace.
+        tell: Told each step and state.
+        inputs: What the chain is asked, over those of the lab file.
+        to: The folder for pictures; here by default.
+
+    Raises:
+        InputError: If the lab is not up.
+        ZigguratError: If the run fails; its error and the end of its output are in the message.
+        WorkspaceError: If the workspace refuses.
+    """
+    with held(lab.path):
+        state = _up(lab, calls)
+        folder = Folder(calls, next(one.name for one in state.entries if one.kind == "folder"))
+        token = token_hex(4)
+        place = f"runs/{token}"
+        name, packed = wheel()
+        if f"packages/{name}" not in set(folder.list("packages")):
+            tell(f"package: {name}, {len(packed) / 1e6:.1f} MB")
+            folder.make("packages")
+            folder.put(f"packages/{name}", packed)
+        folder.make(place)
+        asked = {**own_inputs(lab), **(inputs or {})}
+        folder.put(f"{place}/inputs.json", json.dumps(asked, ensure_ascii=False).encode())
+        entry = state.intend("run", token)
+        body = submission(lab, state, f"/Workspace{folder.path}/packages/{name}", folder.path, place)
+        number = int(
+            calls.post(f"{_JOBS}/runs/submit", body | {"idempotency_token": f"{state.mark}-{token}"})["run_id"]
+        )
+        state.made(entry, str(number), token)
+    tell(f"run {number}: submitted")
+    try:
+        told = _ended(calls, number, tell)
+    except KeyboardInterrupt:
+        calls.post(f"{_JOBS}/runs/cancel", {"run_id": number})
+        tell(f"run {number}: cancelled")
+        raise
+    output = _output(calls, told)
+    page = str(told.get("run_page_url") or "")
+    result = (told.get("state") or {}).get("result_state")
+    if result != "SUCCESS":
+        raise _failed(told, output, page)
+    return _outcome(folder, place, number, page, str(output.get("logs") or ""), to or Path())
+
+
+def submission(lab: Lab, state: State, package: str, folder: str, place: str) -> dict[str, Any]:
+    """What is submitted, as the REST API takes it."""
+    task: dict[str, Any] = {
+        "task_key": "chain",
+        "python_wheel_task": {
+            "package_name": PACKAGE,
+            "entry_point": ENTRY,
+            "parameters": ["--folder", folder, "--run", place],
+        },
+    }
+    body: dict[str, Any] = {"run_name": f"{lab.name}-{state.mark}", "timeout_seconds": _RUN_SECONDS, "tasks": [task]}
+    if lab.compute.serverless is not None:
+        task["environment_key"] = "lab"
+        spec = {
+            "environment_version": lab.compute.serverless.environment_version,
+            "dependencies": [package, *lab.libraries],
+        }
+        body["environments"] = [{"environment_key": "lab", "spec": spec}]
+        return body
+    task["libraries"] = [{"whl": package}, *library_specs(lab)]
+    if lab.compute.job is not None:
+        task["new_cluster"] = cluster_spec(lab, state.mark)
+    else:
+        task["existing_cluster_id"] = next(one.id for one in state.entries if one.kind == "cluster")
+    return body
+
+
+def _up(lab: Lab, calls: Calls) -> State:
+    state = State.read(lab.path, calls.access.host)
+    needed = {"folder", "files"} | ({"cluster"} if lab.compute.cluster is not None else set())
+    if state is None or needed - {one.kind for one in state.entries if one.digest}:
+        raise InputError(f"The lab {lab.name!r} is not up.", fix="ziggurat databricks up first")
+    return state
+
+
+def _ended(calls: Calls, number: int, tell: Tell) -> dict[str, Any]:
+    said = ""
+    told: dict[str, Any] = {}
+    for _ in patiently(_RUN_SECONDS + 1800, f"run {number}"):
+        told = calls.get(f"{_JOBS}/runs/get", run_id=str(number))
+        state = told.get("state") or {}
+        life = str(state.get("life_cycle_state") or "")
+        if life != said:
+            said = life
+            tell(f"run {number}: {life}")
+        if state.get("result_state"):
+            break
+    return told
+
+
+def _output(calls: Calls, told: Mapping[str, Any]) -> dict[str, Any]:
+    tasks = told.get("tasks") or ()
+    if not tasks:
+        return {}
+    try:
+        found: dict[str, Any] = calls.get(f"{_JOBS}/runs/get-output", run_id=str(tasks[-1]["run_id"]))
+    except WorkspaceError:
+        return {}
+    return found
+
+
+def _failed(told: Mapping[str, Any], output: Mapping[str, Any], page: str) -> ZigguratError:
+    state = told.get("state") or {}
+    parts = [str(output.get("error") or state.get("state_message") or state.get("result_state"))]
+    for name in ("error_trace", "logs"):
+        lines = str(output.get(name) or "").strip().splitlines()[-_LOG_LINES:]
+        if lines:
+            parts.append("\n".join(f"    {line}" for line in lines))
+    return ZigguratError(
+        "The run failed: " + "\n".join(parts), where=page, fix="`ziggurat databricks down` removes everything"
+    )
+
+
+def _outcome(folder: Folder, place: str, number: int, page: str, logs: str, to: Path) -> Outcome:
+    outputs = json.loads(folder.fetch(f"{place}/outputs.json"))
+    files = []
+    for told in outputs.values():
+        if isinstance(told, dict) and "picture" in told:
+            target = to / Path(told["picture"]).name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(folder.fetch(f"{place}/{told['picture']}"))
+            files.append(target)
+    return Outcome(number, page, outputs, tuple(files), logs)
