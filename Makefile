@@ -5,12 +5,13 @@ SHELL := /bin/bash
 VENV  := .venv
 BIN   := $(VENV)/bin
 PEERS := .venv-peers
+CLIENTS := .venv-databricks
 
 # The first Python of 3.11 or later on this machine.
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help demo test check lint types imports unit docs bench format clean
+.PHONY: help demo test check lint types imports unit clients docs bench format clean
 
 help: ## show this
 	@printf 'Ziggurat\n\n'
@@ -33,8 +34,10 @@ types: $(VENV)/.dev ## mypy, strict
 imports: $(VENV)/.dev ## imports run one way
 	$(BIN)/lint-imports
 
-unit: $(VENV)/.dev ## all tests, docs examples included; one file: make unit T=tests/unit/test_cli.py
+unit: $(VENV)/.dev $(CLIENTS)/.ready ## all tests, docs examples included; one file: make unit T=tests/unit/test_cli.py
 	$(BIN)/pytest $(T)
+
+clients: $(CLIENTS)/.ready ## databricks-langchain and its relatives, in an environment of their own
 
 format: $(VENV)/.dev ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
@@ -51,9 +54,10 @@ bench: $(VENV)/.dev $(PEERS)/.ready ## measure against the peers, side by side
 	$(BIN)/python benchmarks/text_to_sql.py
 	$(BIN)/python benchmarks/extraction.py
 	$(BIN)/python benchmarks/summaries.py
+	$(BIN)/python benchmarks/faults.py
 
 clean: ## remove what the targets made; downloaded models stay
-	rm -rf $(VENV) $(PEERS) demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(PEERS) $(CLIENTS) demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # -- set-up ---------------------------------------------------------------------------------------
 
@@ -72,7 +76,7 @@ $(VENV)/.runtime: $(BIN)/python pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(VENV)/.runtime
 	@echo "installing the tools for development"
-	@$(BIN)/python -m pip install -q --prefer-binary -c constraints.txt -e ".[laptop,openai,providers,sources,stores,tools,huggingface,transformers]" --group dev
+	@$(BIN)/python -m pip install -q --prefer-binary -c constraints.txt -e ".[laptop,openai,providers,sources,stores,tools,huggingface,transformers,databricks,mlflow]" --group dev
 	@command -v redis-server >/dev/null || { $(call install-system,redis-server,the Redis server that the tests start); }
 	@command -v mariadbd >/dev/null || [ -x /usr/sbin/mariadbd ] || { $(call install-system,mariadb-server,the MariaDB server that the tests start); }
 	@touch $@
@@ -82,6 +86,12 @@ $(PEERS)/.ready: constraints-peers.txt
 	@$(PYTHON) -m venv $(PEERS) && $(PEERS)/bin/python -m pip install -q --upgrade pip
 	@$(PEERS)/bin/python -m pip install -q torch==2.13.0
 	@$(PEERS)/bin/python -m pip install -q -r constraints-peers.txt
+	@touch $@
+
+$(CLIENTS)/.ready: constraints-databricks.txt
+	@echo "installing the clients of Databricks into $(CLIENTS)"
+	@$(PYTHON) -m venv $(CLIENTS)
+	@$(CLIENTS)/bin/python -m pip install -q --no-deps --prefer-binary -r constraints-databricks.txt
 	@touch $@
 
 # install-system(PACKAGE,WHAT): with apt-get where there is one and we may, else one clear line.

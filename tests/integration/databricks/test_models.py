@@ -7,6 +7,7 @@ import time
 import pytest
 from langchain_core.messages import HumanMessage
 from pydantic import BaseModel
+from tests.support.local_workspace import recorded
 from tests.support.quick_workspace import quick_workspace
 
 from ziggurat import LLM, MultiChain, VectorIndex, chat, embeddings
@@ -299,6 +300,30 @@ class TestBadLuck:
             with pytest.raises(WorkspaceUnavailable, match="cannot be reached"):
                 ChatDatabricks(endpoint=CHAT, host=host, token="dapi-x").invoke("Hi")
         assert time.monotonic() - began < 15
+
+    async def test_on_a_bad_day_every_call_is_answered_or_fails_and_none_is_paid_twice(self, local, behind):
+        behind.script = lambda messages: f"The answer to {messages[-1].text}, said in a few words more."
+        local.workspace.luck.set(
+            Faults(refuse=0.1, unavailable=0.05, cut=0.05, stall=(0.05, 0.2), retry_after=0, seed=7)
+        )
+        model = ChatDatabricks(endpoint=CHAT)
+        gate = asyncio.Semaphore(32)
+
+        async def ask(number):
+            async with gate:
+                if number % 2:
+                    return "".join([one.text async for one in model.astream(f"question {number}")])
+                return (await model.ainvoke(f"question {number}")).text
+
+        found = await asyncio.gather(*(ask(number) for number in range(300)), return_exceptions=True)
+        answered = [number for number, one in enumerate(found) if isinstance(one, str)]
+        assert all(found[one] == f"The answer to question {one}, said in a few words more." for one in answered)
+        assert {type(one) for one in found if not isinstance(one, str)} == {AnswerCut}
+        entries = recorded(local, 300)
+        statuses = [one.status for one in entries if one.metered]
+        assert statuses.count(429) > 10
+        assert statuses.count(503) > 5
+        assert local.workspace.record.completed() == len(answered) > 250
 
     def test_silence_ends(self, local):
         local.workspace.luck.set(Faults(stall=(1.0, 5.0)))
