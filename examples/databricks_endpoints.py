@@ -137,7 +137,7 @@ import time
 
 import httpx
 
-PORT = 7777
+PORT = int(os.environ.get("DRIVER_PORT", "7777"))
 app = None
 if LOCAL:
     command = [sys.executable, "-m", "ziggurat", "databricks", "driver-app", "--port", str(PORT), "--max-tokens", "40"]
