@@ -13,7 +13,6 @@ import ssl
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from typing import Any
@@ -29,6 +28,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from ziggurat.databricks.patience import Patience
 from ziggurat.databricks.refusing import refusal
 from ziggurat.databricks.streaming import Events
 from ziggurat.errors import AnswerCut, WorkspaceUnavailable
@@ -38,22 +38,6 @@ from ziggurat.workspace import CONNECT_SECONDS, Access, unreachable
 _BUSY = (429, 503)
 _FIRST_REFUSAL = 300
 _MOST_CONNECTIONS = 256
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long a call may take.
-
-    Attributes:
-        retries: How often it is sent again when the workspace is too busy for it.
-        seconds: Seconds from the first sending within which another may begin; a workspace that asks for
-            more patience than is left is not waited for.
-        silence: Seconds without a byte of the answer.
-    """
-
-    retries: int = 6
-    seconds: float = 60.0
-    silence: float = 300.0
 
 
 class Calls:

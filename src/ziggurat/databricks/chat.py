@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
@@ -23,10 +23,12 @@ from pydantic import ConfigDict, Field, SecretStr, model_validator
 
 from ziggurat.databricks import messages as chat
 from ziggurat.databricks import responses
-from ziggurat.databricks.calls import Calls, Patience
 from ziggurat.databricks.endpoint import Endpoint, called, checked_target, opened
+from ziggurat.databricks.patience import Patience
 from ziggurat.errors import InputError
-from ziggurat.models.structured import METHODS, json_schema_of, parser_of, with_raw
+
+if TYPE_CHECKING:
+    from ziggurat.databricks.calls import Calls
 
 _OURS = {"ls_structured_output_format", "stream_usage", "strict", "stream", "model"}
 
@@ -215,6 +217,8 @@ class ChatDatabricks(BaseChatModel):
         Raises:
             InputError: If the schema or the method is not one of these.
         """
+        from ziggurat.models.structured import METHODS, json_schema_of, parser_of, with_raw
+
         if method not in METHODS:
             raise InputError(f"There is no method {method!r} of structured output.", fix=f"use {', '.join(METHODS)}")
         if schema is None and method != "json_mode":

@@ -12,14 +12,13 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx
-
-from ziggurat.databricks.calls import Calls
-from ziggurat.databricks.refusing import refusal
 from ziggurat.errors import InputError, WorkspaceError, WorkspaceUnavailable
 from ziggurat.workspace import CONNECT_SECONDS, Access, organisation_of, unreachable
+
+if TYPE_CHECKING:
+    from ziggurat.databricks.calls import Calls
 
 PORTS = range(3000, 8001)
 """The ports that the driver proxy passes requests on to."""
@@ -129,6 +128,10 @@ def organisation(access: Access) -> str:
     known = organisation_of(access)
     if known:
         return known
+    import httpx
+
+    from ziggurat.databricks.refusing import refusal
+
     where = access.host + _ME
     try:
         answer = httpx.get(where, headers=dict(access.headers()), timeout=httpx.Timeout(30.0, connect=CONNECT_SECONDS))

@@ -8,16 +8,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.embeddings import Embeddings
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from ziggurat.databricks.calls import Patience
 from ziggurat.databricks.endpoint import Endpoint, called, checked_target, opened
+from ziggurat.databricks.patience import Patience
 from ziggurat.errors import AnswerCut
 
 _AT_ONCE = 4
+
+if TYPE_CHECKING:
+    pass
 
 
 class DatabricksEmbeddings(BaseModel, Embeddings):

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from pydantic import SecretStr
 
-from ziggurat.databricks.calls import Calls, Patience
-from ziggurat.databricks.hints import explained
 from ziggurat.errors import InputError, WorkspaceError
 from ziggurat.workspace import access
+
+if TYPE_CHECKING:
+    from ziggurat.databricks.calls import Calls
+    from ziggurat.databricks.patience import Patience
 
 _SCHEME = "databricks"
 
@@ -52,21 +54,21 @@ class Endpoint:
         try:
             return self.calls.post(self._path, body)
         except WorkspaceError as error:
-            raise explained(error, self.calls, self.name) from error.__cause__
+            raise self._explained(error) from error.__cause__
 
     async def apost(self, body: Any) -> Any:
         """The same without blocking."""
         try:
             return await self.calls.apost(self._path, body)
         except WorkspaceError as error:
-            raise await asyncio.to_thread(explained, error, self.calls, self.name) from error.__cause__
+            raise await asyncio.to_thread(self._explained, error) from error.__cause__
 
     def events(self, body: Any) -> Iterator[dict[str, Any]]:
         """Send a body and read the answer as it comes."""
         try:
             yield from self.calls.events(self._path, body)
         except WorkspaceError as error:
-            raise explained(error, self.calls, self.name) from error.__cause__
+            raise self._explained(error) from error.__cause__
 
     async def aevents(self, body: Any) -> AsyncIterator[dict[str, Any]]:
         """The same without blocking."""
@@ -74,7 +76,12 @@ class Endpoint:
             async for event in self.calls.aevents(self._path, body):
                 yield event
         except WorkspaceError as error:
-            raise await asyncio.to_thread(explained, error, self.calls, self.name) from error.__cause__
+            raise await asyncio.to_thread(self._explained, error) from error.__cause__
+
+    def _explained(self, error: WorkspaceError) -> WorkspaceError:
+        from ziggurat.databricks.hints import explained
+
+        return explained(error, self.calls, self.name)
 
 
 def invocations(endpoint: str) -> str:
@@ -125,5 +132,7 @@ def opened(model: HasAccess, patience: Patience) -> Calls:
     profile = checked_target(model.target_uri)
     if profile:
         given.setdefault("profile", profile)
+    from ziggurat.databricks.calls import Calls  # an HTTP client: loaded with the first call, not with the model
+
     token = model.token.get_secret_value() if model.token else None
     return Calls(access(model.host, token, client=model.workspace_client, **given), patience)

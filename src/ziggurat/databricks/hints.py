@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from ziggurat.databricks.calls import Calls, Patience
+from ziggurat.databricks.calls import Calls
+from ziggurat.databricks.patience import Patience
 from ziggurat.errors import EndpointNotReady, EndpointRefused, WorkspaceError, WorkspaceNotFound
 from ziggurat.suggest import did_you_mean
 

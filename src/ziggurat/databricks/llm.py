@@ -11,17 +11,20 @@ import asyncio
 import inspect
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import LLM, LanguageModelInput
 from pydantic import ConfigDict, Field, SecretStr, model_validator
 
 from ziggurat.databricks import driver, payload
-from ziggurat.databricks.calls import Calls, Patience
 from ziggurat.databricks.endpoint import Endpoint, called, checked_target, opened
+from ziggurat.databricks.patience import Patience
 from ziggurat.databricks.signature import Tasks, task_of
 from ziggurat.errors import InputError
+
+if TYPE_CHECKING:
+    from ziggurat.databricks.calls import Calls
 
 
 class Databricks(LLM):

@@ -6,11 +6,13 @@ Best effort where it only helps to explain an error. Knows the JSON of ``/api/2.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
-from ziggurat.databricks.calls import Calls
 from ziggurat.errors import EndpointRefused
+
+if TYPE_CHECKING:
+    from ziggurat.databricks.calls import Calls
 
 Tasks = Literal["llm/v1/completions", "llm/v1/chat", "custom"]
 _ENDPOINTS = "/api/2.0/serving-endpoints"
