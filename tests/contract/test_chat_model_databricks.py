@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from langchain_tests.integration_tests import ChatModelIntegrationTests, EmbeddingsIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
-from tests.support.quick_workspace import quick_workspace
+from quick_workspace import quick_workspace
 
 from ziggurat.databricks import ChatDatabricks, DatabricksEmbeddings
 from ziggurat.databricks.local import Models

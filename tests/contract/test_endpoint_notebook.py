@@ -16,8 +16,8 @@ from pathlib import Path
 
 import flask
 import pytest
-from tests.support import tiny_transformers
-from tests.support.quick_workspace import plain, quick_workspace, sdk
+import tiny_transformers
+from quick_workspace import plain, quick_workspace, sdk
 from werkzeug.serving import make_server
 
 from ziggurat.databricks import ChatDatabricks, Databricks, DatabricksEmbeddings

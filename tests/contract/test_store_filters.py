@@ -97,6 +97,7 @@ REFUSED = {
     "qdrant": TEXT_ORDERS,
     "qdrant-server": TEXT_ORDERS,
     "pinecone": [*NEGATED_ORDERS, *TEXT_ORDERS],
+    "databricks-search": [*NEGATED_ORDERS, *TEXT_ORDERS],
 }
 EVERY_FILTER = [*FILTERS, *ON_PRESENCE, *NEGATED_ORDERS, *TEXT_ORDERS]
 

@@ -14,6 +14,8 @@ CASES = [
     *((kind, search_type) for kind in KINDS[1:] for search_type in ("similarity", "mmr")),
     ("lancedb", "hybrid"),
     ("lancedb", "words"),
+    ("databricks-search", "hybrid"),
+    ("databricks-search", "words"),
 ]
 
 

@@ -50,4 +50,8 @@ class TestPinecone(Stores):
     kind = "pinecone"
 
 
+class TestAISearch(Stores):
+    kind = "databricks-search"
+
+
 del Stores

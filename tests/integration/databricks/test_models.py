@@ -7,7 +7,7 @@ import time
 import pytest
 from langchain_core.messages import HumanMessage
 from pydantic import BaseModel
-from tests.support.quick_workspace import quick_workspace
+from quick_workspace import quick_workspace
 
 from ziggurat import LLM, MultiChain, VectorIndex, chat, embeddings
 from ziggurat.databricks import ChatDatabricks, Databricks, DatabricksEmbeddings
@@ -197,7 +197,7 @@ class TestWaysIn:
             assert model.invoke("How are you?").text == "I am well. And you?"
 
     def test_a_client_that_is_there_already(self, local):
-        from tests.support.quick_workspace import sdk
+        from quick_workspace import sdk
 
         model = ChatDatabricks(endpoint=CHAT, workspace_client=sdk(local), host="http://127.0.0.1:9")
         assert model.invoke("How are you?").text == "I am well. And you?"
@@ -219,7 +219,7 @@ class TestBadLuck:
         local.workspace.delays.endpoint = 60
         body = {"name": "slow", "config": {"served_entities": [{"entity_name": "system.ai.x", "entity_version": "1"}]}}
         local.workspace.serving.register_model("system.ai.x", 1, FakeChat())
-        from tests.support.quick_workspace import plain
+        from quick_workspace import plain
 
         with plain(local) as client:
             client.post("/api/2.0/serving-endpoints", json=body).raise_for_status()
