@@ -19,12 +19,11 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from pydantic import ConfigDict, Field, SecretStr, model_validator
+from pydantic import Field, model_validator
 
 from ziggurat.databricks import messages as chat
 from ziggurat.databricks import responses
-from ziggurat.databricks.endpoint import Endpoint, called, checked_target, opened
-from ziggurat.databricks.patience import Patience
+from ziggurat.databricks.endpoint import Endpoint, InWorkspace, called
 from ziggurat.errors import InputError
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 _OURS = {"ls_structured_output_format", "stream_usage", "strict", "stream", "model"}
 
 
-class ChatDatabricks(BaseChatModel):
+class ChatDatabricks(BaseChatModel, InWorkspace):
     """A chat, agent or external-model endpoint.
 
     Example:
@@ -59,10 +58,7 @@ class ChatDatabricks(BaseChatModel):
         patience: Seconds within which it is repeated.
     """
 
-    model_config = ConfigDict(populate_by_name=True, arbitrary_types_allowed=True, extra="forbid")
-
     endpoint: str = Field(min_length=1)
-    target_uri: str = "databricks"
     temperature: float | None = None
     n: int = Field(default=1, ge=1)
     stop: list[str] | None = None
@@ -71,13 +67,6 @@ class ChatDatabricks(BaseChatModel):
     streaming: bool = False
     stream_usage: bool = True
     use_responses_api: bool = False
-    host: str | None = None
-    token: SecretStr | None = None
-    credentials: dict[str, str] = Field(default_factory=dict, repr=False)
-    workspace_client: Any = Field(default=None, repr=False, exclude=True)
-    timeout: float = Field(default=300.0, gt=0)
-    max_retries: int = Field(default=6, ge=0)
-    patience: float = Field(default=60.0, ge=0)
 
     @model_validator(mode="before")
     @classmethod
@@ -85,11 +74,6 @@ class ChatDatabricks(BaseChatModel):
         return called(
             values, {"model": "endpoint", "api_token": "token", "api_key": "token", "model_kwargs": "extra_params"}
         )
-
-    @model_validator(mode="after")
-    def _target(self) -> ChatDatabricks:
-        checked_target(self.target_uri)
-        return self
 
     def __call__(self, messages: LanguageModelInput, stop: list[str] | None = None, **kwargs: Any) -> AIMessage:
         """The same as ``invoke``, as LangChain's models were once called."""
@@ -116,7 +100,7 @@ class ChatDatabricks(BaseChatModel):
 
     @cached_property
     def _calls(self) -> Calls:
-        return opened(self, Patience(self.max_retries, self.patience, self.timeout))
+        return self._opened()
 
     def _endpoint(self, options: Mapping[str, Any]) -> Endpoint:
         """The endpoint, or another one that a call names as its ``model``."""
@@ -217,27 +201,9 @@ class ChatDatabricks(BaseChatModel):
         Raises:
             InputError: If the schema or the method is not one of these.
         """
-        from ziggurat.models.structured import METHODS, json_schema_of, parser_of, with_raw
+        from ziggurat.models.structured import structured
 
-        if method not in METHODS:
-            raise InputError(f"There is no method {method!r} of structured output.", fix=f"use {', '.join(METHODS)}")
-        if schema is None and method != "json_mode":
-            raise InputError(f"The method {method!r} of structured output needs a schema.")
-        told = {"kwargs": {"method": method, "strict": strict}, "schema": schema}
-        parser = parser_of(schema, method)
-        if method == "function_calling":
-            tool = convert_to_openai_tool(schema)
-            name = tool["function"]["name"]
-            model = self.bind_tools([tool], tool_choice=name, ls_structured_output_format=told, **kwargs)
-        elif method == "json_mode":
-            model = self.bind(response_format={"type": "json_object"}, ls_structured_output_format=told, **kwargs)
-        else:
-            asked: dict[str, Any] = {"name": "answer", "schema": json_schema_of(schema)}
-            if strict is not None:
-                asked["strict"] = strict
-            shape = {"type": "json_schema", "json_schema": asked}
-            model = self.bind(response_format=shape, ls_structured_output_format=told, **kwargs)
-        return with_raw(model, parser) if include_raw else model | parser
+        return structured(self, schema, method, include_raw=include_raw, strict=strict, json_mode_holds=False, **kwargs)
 
     def _defaults(self) -> dict[str, Any]:
         told = {

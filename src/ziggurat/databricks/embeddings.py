@@ -11,10 +11,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.embeddings import Embeddings
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import Field, model_validator
 
-from ziggurat.databricks.endpoint import Endpoint, called, checked_target, opened
-from ziggurat.databricks.patience import Patience
+from ziggurat.databricks.endpoint import Endpoint, InWorkspace, called
 from ziggurat.errors import AnswerCut
 
 _AT_ONCE = 4
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     pass
 
 
-class DatabricksEmbeddings(BaseModel, Embeddings):
+class DatabricksEmbeddings(InWorkspace, Embeddings):
     """An embedding endpoint.
 
     Example:
@@ -44,34 +43,19 @@ class DatabricksEmbeddings(BaseModel, Embeddings):
         patience: Seconds within which it is repeated.
     """
 
-    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
-
     endpoint: str = Field(min_length=1)
-    target_uri: str = "databricks"
     query_params: dict[str, Any] = Field(default_factory=dict)
     documents_params: dict[str, Any] = Field(default_factory=dict)
     batch_size: int = Field(default=100, ge=1)
-    host: str | None = None
-    token: SecretStr | None = None
-    credentials: dict[str, str] = Field(default_factory=dict, repr=False)
-    workspace_client: Any = Field(default=None, repr=False, exclude=True)
-    timeout: float = Field(default=120.0, gt=0)
-    max_retries: int = Field(default=6, ge=0)
-    patience: float = Field(default=60.0, ge=0)
 
     @model_validator(mode="before")
     @classmethod
     def _known_by_other_names(cls, values: Any) -> Any:
         return called(values, {"model": "endpoint", "api_token": "token"})
 
-    @model_validator(mode="after")
-    def _target(self) -> DatabricksEmbeddings:
-        checked_target(self.target_uri)
-        return self
-
     @cached_property
     def _endpoint(self) -> Endpoint:
-        return Endpoint(opened(self, Patience(self.max_retries, self.patience, self.timeout)), self.endpoint)
+        return Endpoint(self._opened(), self.endpoint)
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """One vector a text.

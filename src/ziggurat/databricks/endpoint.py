@@ -9,29 +9,68 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
-from pydantic import SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from ziggurat.databricks.patience import Patience
 from ziggurat.errors import InputError, WorkspaceError
-from ziggurat.workspace import access
+from ziggurat.workspace import Access, access
 
 if TYPE_CHECKING:
     from ziggurat.databricks.calls import Calls
-    from ziggurat.databricks.patience import Patience
 
 _SCHEME = "databricks"
 
 
-class HasAccess(Protocol):
-    """The fields that say where a model is and who asks."""
+class InWorkspace(BaseModel):
+    """The arguments of every model of a workspace: where it is, who asks, and how long a call may take.
 
-    target_uri: str
-    host: str | None
-    token: SecretStr | None
-    credentials: dict[str, str]
-    workspace_client: Any
+    Attributes:
+        target_uri: ``databricks``, or ``databricks://PROFILE`` for a profile of ``~/.databrickscfg``.
+        host: The workspace; ``DATABRICKS_HOST`` if left out.
+        token: A personal access token; ``DATABRICKS_TOKEN`` if left out.
+        credentials: Other ways in, as `ziggurat.workspace.access` takes them.
+        workspace_client: A ``WorkspaceClient`` that is there already, instead of all these.
+        timeout: Seconds of silence before a call is given up.
+        max_retries: How often a call is repeated while the endpoint is too busy.
+        patience: Seconds within which it is repeated.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
+
+    target_uri: str = "databricks"
+    host: str | None = None
+    token: SecretStr | None = None
+    credentials: dict[str, str] = Field(default_factory=dict, repr=False)
+    workspace_client: Any = Field(default=None, repr=False, exclude=True)
+    timeout: float = Field(default=300.0, gt=0)
+    max_retries: int = Field(default=6, ge=0)
+    patience: float = Field(default=60.0, ge=0)
+
+    @model_validator(mode="after")
+    def _target(self) -> Self:
+        checked_target(self.target_uri)
+        return self
+
+    def _opened(self, at: Access | None = None) -> Calls:
+        """The way into the workspace, or to somewhere else, with this model's patience.
+
+        Raises:
+            As `ziggurat.workspace.access`.
+        """
+        from ziggurat.databricks.calls import Calls  # an HTTP client: loaded with the first call, not with the model
+
+        return Calls(at or self._access(), Patience(self.max_retries, self.patience, self.timeout))
+
+    def _access(self) -> Access:
+        given: dict[str, str | None] = dict(self.credentials)
+        profile = checked_target(self.target_uri)
+        if profile:
+            given.setdefault("profile", profile)
+        token = self.token.get_secret_value() if self.token else None
+        return access(self.host, token, client=self.workspace_client, **given)
 
 
 class Endpoint:
@@ -120,19 +159,3 @@ def checked_target(uri: str) -> str | None:
     if scheme != _SCHEME:
         raise InputError(f"{uri!r} is no workspace.", fix="target_uri is databricks, or databricks://PROFILE")
     return profile or None
-
-
-def opened(model: HasAccess, patience: Patience) -> Calls:
-    """The way into a model's workspace.
-
-    Raises:
-        As `ziggurat.workspace.access`.
-    """
-    given: dict[str, str | None] = dict(model.credentials)
-    profile = checked_target(model.target_uri)
-    if profile:
-        given.setdefault("profile", profile)
-    from ziggurat.databricks.calls import Calls  # an HTTP client: loaded with the first call, not with the model
-
-    token = model.token.get_secret_value() if model.token else None
-    return Calls(access(model.host, token, client=model.workspace_client, **given), patience)

@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import LLM, LanguageModelInput
-from pydantic import ConfigDict, Field, SecretStr, model_validator
+from pydantic import Field, model_validator
 
 from ziggurat.databricks import driver, payload
-from ziggurat.databricks.endpoint import Endpoint, called, checked_target, opened
-from ziggurat.databricks.patience import Patience
+from ziggurat.databricks.endpoint import Endpoint, InWorkspace, called
 from ziggurat.databricks.signature import Tasks, task_of
 from ziggurat.errors import InputError
 
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from ziggurat.databricks.calls import Calls
 
 
-class Databricks(LLM):
+class Databricks(LLM, InWorkspace):
     """A text model behind an endpoint or on a driver.
 
     Examples:
@@ -57,12 +56,9 @@ class Databricks(LLM):
         patience: Seconds within which it is repeated.
     """
 
-    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
-
     endpoint_name: str | None = None
     cluster_driver_port: str | int | None = None
     cluster_id: str | None = None
-    target_uri: str = "databricks"
     temperature: float | None = None
     stop: list[str] | None = None
     max_tokens: int | None = Field(default=None, ge=1)
@@ -71,13 +67,6 @@ class Databricks(LLM):
     transform_output_fn: Callable[..., str] | None = Field(default=None, exclude=True)
     task: Tasks | None = None
     payload: str = "dataframe_records"
-    host: str | None = None
-    token: SecretStr | None = None
-    credentials: dict[str, str] = Field(default_factory=dict, repr=False)
-    workspace_client: Any = Field(default=None, repr=False, exclude=True)
-    timeout: float = Field(default=300.0, gt=0)
-    max_retries: int = Field(default=6, ge=0)
-    patience: float = Field(default=60.0, ge=0)
 
     @model_validator(mode="before")
     @classmethod
@@ -94,7 +83,6 @@ class Databricks(LLM):
 
     @model_validator(mode="after")
     def _one_way_in(self) -> Databricks:
-        checked_target(self.target_uri)
         payload.checked_form(self.payload)
         if bool(self.endpoint_name) == (self.cluster_driver_port is not None):
             raise InputError(
@@ -162,10 +150,8 @@ class Databricks(LLM):
 
     @cached_property
     def _calls(self) -> Calls:
-        patience = Patience(self.max_retries, self.patience, self.timeout)
-        if self._port is not None and self._cluster == driver.HERE:
-            return Calls(driver.next_door(self._port), patience)
-        return opened(self, patience)
+        beside = self._port is not None and self._cluster == driver.HERE
+        return self._opened(driver.next_door(self._port or 0) if beside else None)
 
     @cached_property
     def _behind(self) -> Endpoint | driver.Application:

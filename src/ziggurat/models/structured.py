@@ -10,6 +10,7 @@ from collections.abc import Callable
 from operator import itemgetter
 from typing import Any
 
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.output_parsers import JsonOutputParser, PydanticOutputParser
 from langchain_core.output_parsers.openai_tools import JsonOutputKeyToolsParser, PydanticToolsParser
 from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
@@ -20,6 +21,60 @@ from ziggurat.errors import InputError
 
 Schema = dict[str, Any] | type | Callable[..., Any]
 METHODS = ("json_schema", "json_mode", "function_calling")
+
+
+def structured(
+    model: BaseChatModel,
+    schema: Any,
+    method: str,
+    *,
+    include_raw: bool,
+    strict: bool | None,
+    json_mode_holds: bool,
+    **kwargs: Any,
+) -> Runnable[LanguageModelInput, Any]:
+    """A chat model that answers with objects of a schema: ``with_structured_output`` of every model of ours.
+
+    Args:
+        model: Knows ``bind_tools`` and the option ``response_format``.
+        schema: A pydantic class (v1 or v2), a TypedDict, a JSON schema, or an OpenAI function; None for any
+            JSON object, with ``json_mode`` alone.
+        method: One of `METHODS`.
+        include_raw: Give ``{"raw", "parsed", "parsing_error"}`` and raise nothing.
+        strict: Sent with a JSON schema where it is not None.
+        json_mode_holds: Whether ``json_mode`` with a schema sends the schema too.
+        kwargs: Further options of every call.
+
+    Raises:
+        InputError: If the schema or the method is not one of these.
+    """
+    if method not in METHODS:
+        raise InputError(f"There is no method {method!r} of structured output.", fix=f"use {', '.join(METHODS)}")
+    if schema is None and method != "json_mode":
+        raise InputError(f"The method {method!r} of structured output needs a schema.")
+    told = {"kwargs": {"method": method, "strict": strict}, "schema": schema}
+    parser = parser_of(schema, method)
+    bound: Runnable[LanguageModelInput, Any]
+    if method == "function_calling":
+        tool = convert_to_openai_tool(schema)
+        name = tool["function"]["name"]
+        bound = model.bind_tools([tool], tool_choice=name, ls_structured_output_format=told, **kwargs)
+    else:
+        bound = model.bind(
+            response_format=_format(schema if method == "json_schema" or json_mode_holds else None, strict),
+            ls_structured_output_format=told,
+            **kwargs,
+        )
+    return with_raw(bound, parser) if include_raw else bound | parser
+
+
+def _format(schema: Any, strict: bool | None) -> dict[str, Any]:
+    if schema is None:
+        return {"type": "json_object"}
+    asked: dict[str, Any] = {"name": "answer", "schema": json_schema_of(schema)}
+    if strict is not None:
+        asked["strict"] = strict
+    return {"type": "json_schema", "json_schema": asked}
 
 
 def json_schema_of(schema: Any) -> dict[str, Any]:

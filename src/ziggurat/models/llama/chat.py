@@ -28,8 +28,8 @@ from ziggurat.models.llama.engine import Engine, EngineSettings, engine, physica
 from ziggurat.models.llama.messages import turns
 from ziggurat.models.llama.relay import aiterate, iterate
 from ziggurat.models.llama.reply import Ask, reply
-from ziggurat.models.structured import METHODS, json_schema_of, parser_of, with_raw
 from ziggurat.models.llama.tools import Choice, signature
+from ziggurat.models.structured import structured
 from ziggurat.models.weights import catalogue
 from ziggurat.specs import DEFAULTS
 
@@ -202,26 +202,7 @@ class LocalChat(BaseChatModel):
         Raises:
             InputError: If the schema or the method is not one of these.
         """
-        if method not in METHODS:
-            raise InputError(f"There is no method {method!r} of structured output.", fix=f"use {', '.join(METHODS)}")
-        if schema is None and method != "json_mode":
-            raise InputError(f"The method {method!r} of structured output needs a schema.")
-        told = {"kwargs": {"method": method, "strict": strict}, "schema": schema}
-        parser = parser_of(schema, method)
-        if method == "function_calling":
-            tool = convert_to_openai_tool(schema)
-            name = tool["function"]["name"]
-            model = self.bind_tools([tool], tool_choice=name, ls_structured_output_format=told, **kwargs)
-        elif schema is None:
-            model = self.bind(response_format={"type": "json_object"}, ls_structured_output_format=told, **kwargs)
-        else:
-            asked = {"name": "answer", "schema": json_schema_of(schema)}
-            model = self.bind(
-                response_format={"type": "json_schema", "json_schema": asked},
-                ls_structured_output_format=told,
-                **kwargs,
-            )
-        return with_raw(model, parser) if include_raw else model | parser
+        return structured(self, schema, method, include_raw=include_raw, strict=strict, json_mode_holds=True, **kwargs)
 
     def get_token_ids(self, text: str) -> list[int]:
         """The model's own token ids of a text."""
