@@ -16,6 +16,13 @@ settings.load_profile("house")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 
+def pytest_configure(config):
+    if "ZIGGURAT_ROUTES" in os.environ:  # see tests/support/route_recorder.py
+        import route_recorder
+
+        route_recorder.hook(config)
+
+
 @pytest.fixture(autouse=True)
 def no_keys(monkeypatch):
     """A key in the developer's environment must not reach a test."""

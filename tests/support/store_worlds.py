@@ -18,13 +18,16 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+from quick_workspace import quick_workspace, sdk
+
 from ziggurat.testing import PineconeServer
 
 EMBEDDED = ("index", "chroma", "qdrant", "lancedb")
-SERVED = ("chroma-server", "qdrant-server", "postgres", "pinecone")
+SERVED = ("chroma-server", "qdrant-server", "postgres", "pinecone", "databricks-search")
 KINDS = (*EMBEDDED, *SERVED)
 
 KEY = "pcsk_secret_of_the_tests"
+SEARCH_ENDPOINT = "shared"
 
 
 @contextmanager
@@ -49,9 +52,21 @@ def address_of(kind: str, folder: Path, dimension: int) -> Iterator[tuple[str, d
             yield f"qdrant+{server.url}?collection=notes", {"api_key": KEY}
     elif kind == "postgres":
         yield f"{postgres_server()}&collection={name}", {}
+    elif kind == "databricks-search":
+        with quick_workspace(delays={"index": 0.0}) as local:
+            search_endpoint(local)
+            found = f"databricks-search:{SEARCH_ENDPOINT}/main.default.{name.replace('-', '_')}"
+            yield found, {"host": local.url, "token": local.token}
     else:
         with PineconeServer("notes", dimension=dimension, api_key=KEY) as server:
             yield f"pinecone:notes?namespace={name}", {"api_key": KEY, "host": server.url}
+
+
+def search_endpoint(local) -> None:
+    """A search endpoint that is online."""
+    from databricks.sdk.service.vectorsearch import EndpointType
+
+    sdk(local).vector_search_endpoints.create_endpoint(SEARCH_ENDPOINT, EndpointType.STANDARD)
 
 
 @cache

@@ -15,6 +15,7 @@ _COMMANDS = {
     "endpoints": ("ziggurat.cli.databricks_endpoints:endpoints", "List, make, ask and remove serving endpoints."),
     "secrets": ("ziggurat.cli.databricks_secrets:secrets", "List, write and remove secrets; none is ever shown."),
     "driver-app": ("ziggurat.cli.databricks_local:driver_app", "Serve a model on the driver of a cluster."),
+    "index": ("ziggurat.cli.databricks_index:index", "Keep a copy of an index in a volume."),
     "up": ("ziggurat.cli.databricks_lab:up", "Create what a lab file declares: compute, secrets, endpoints."),
     "run": ("ziggurat.cli.databricks_lab:run", "Run the lab's chain as a job; bring its answers here."),
     "down": ("ziggurat.cli.databricks_lab:down", "Terminate and remove what up and run made, and only that."),

@@ -39,6 +39,7 @@ def command(
       qdrant:FOLDER?collection=NAME      qdrant+http://HOST:6333?collection=NAME
       lancedb:FOLDER?table=NAME          postgresql://USER@HOST/DATABASE?collection=NAME
       pinecone:INDEX?namespace=NAME      (PINECONE_API_KEY in the environment)
+      databricks-search:ENDPOINT/CATALOG.SCHEMA.INDEX
 
     \b
     Examples:

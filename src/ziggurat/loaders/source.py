@@ -77,12 +77,22 @@ SCHEMES: dict[str, str] = {
     "s3": "ziggurat.loaders.cloud_s3:open_s3",
     "az": "ziggurat.loaders.cloud_azure:open_azure",
     "gdrive": "ziggurat.loaders.cloud_drive:open_drive",
+    "dbfs": "ziggurat.loaders.cloud_databricks:open_volume",
+    "workspace": "ziggurat.loaders.cloud_databricks:open_workspace",
     "sql": "ziggurat.loaders.database:open_sql",
     "sqlite": "ziggurat.loaders.database:open_sql",
     "postgresql": "ziggurat.loaders.database:open_sql",
     "mysql": "ziggurat.loaders.database:open_sql",
 }
 """Which function opens which scheme: ``(address, **options) -> Source``. A path has none."""
+
+_WITHOUT_HOST = ("dbfs:/", "workspace:/")
+"""Addresses that Databricks writes with one slash."""
+
+
+def is_address(text: str) -> bool:
+    """Whether a source's name is an address, and not a path on this machine."""
+    return "://" in text or text.startswith(_WITHOUT_HOST)
 
 
 def open_source(given: Any, **options: Any) -> Source:
@@ -143,7 +153,11 @@ def load(
 
 def _by_scheme(given: str | os.PathLike[str], options: dict[str, Any]) -> Source:
     text = os.fspath(given)
-    scheme = urlsplit(text).scheme.lower() if isinstance(given, str) and "://" in text else ""
+    scheme = urlsplit(text).scheme.lower() if isinstance(given, str) and is_address(text) else ""
+    if not scheme and text.startswith("/Volumes/"):
+        from ziggurat.loaders.cloud_databricks import is_volume
+
+        scheme = "dbfs" if is_volume(text, options) else ""
     if not scheme or scheme == "file":
         from ziggurat.loaders.folder import open_path
 

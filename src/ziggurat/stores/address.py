@@ -6,6 +6,7 @@
     postgresql://user@host/database?collection=notes                     (also pgvector+postgresql://)
     lancedb:FOLDER?table=notes
     pinecone:INDEX?namespace=notes
+    databricks-search:ENDPOINT/CATALOG.SCHEMA.INDEX                      AI Search of a Databricks workspace
 
 Only reads and writes the text; opens nothing. Keys come from arguments or the environment. A password
 may stand in a Postgres address, as is the custom there; what is shown of an address never holds one.
@@ -22,7 +23,7 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 from ziggurat.errors import InputError
 from ziggurat.suggest import did_you_mean
 
-Kind = Literal["index", "chroma", "qdrant", "pgvector", "lancedb", "pinecone"]
+Kind = Literal["index", "chroma", "qdrant", "pgvector", "lancedb", "pinecone", "databricks-search"]
 
 DEFAULT_COLLECTION = "ziggurat"
 
@@ -32,12 +33,15 @@ _PARAMETERS: dict[str, str] = {
     "pgvector": "collection",
     "lancedb": "table",
     "pinecone": "namespace",
+    "databricks-search": "",
 }
 """What each kind calls the part of it that an address names."""
 
 _WITH_SERVER = {"chroma", "qdrant"}
+_WITHOUT_DEFAULT = {"pinecone", "databricks-search"}
 _POSTGRES = re.compile(r"(?:pgvector\+)?(?:postgres|postgresql)(?:\+[a-z0-9]+)?://", re.IGNORECASE)
-_SCHEME = re.compile(r"([a-z][a-z0-9]+)(\+https?)?:", re.IGNORECASE)
+_SEARCH_INDEX = re.compile(r"[\w-]+/[^/.\s]+\.[^/.\s]+\.[^/.\s]+")
+_SCHEME = re.compile(r"([a-z][a-z0-9-]+)(\+https?)?:", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,8 @@ class Address:
 
     Attributes:
         kind: Which store.
-        place: A folder, a server's URL, a Postgres URL, or the name of a Pinecone index.
+        place: A folder, a server's URL, a Postgres URL, the name of a Pinecone index, or a search endpoint
+            with an index on it.
         collection: The collection, table or namespace in it; empty for an index of ours.
         secrets: What of ``place`` must not be shown.
     """
@@ -93,12 +98,18 @@ def parse_address(given: str | os.PathLike[str]) -> Address:
         raise _unknown(scheme[0])
     rest, _, query = text[scheme.end() :].partition("?")
     options = _options(query, _PARAMETERS[kind], kind)
-    collection = options.get(_PARAMETERS[kind], "" if kind == "pinecone" else DEFAULT_COLLECTION)
+    collection = options.get(_PARAMETERS[kind], "" if kind in _WITHOUT_DEFAULT else DEFAULT_COLLECTION)
     place = f"{transport[1:].lower()}:{rest}" if transport else rest
     if transport:
         _check_server(place, kind)
     if not rest.strip("/"):
         raise InputError(f"The address of a {kind} store names no place.", fix=f"for example {_EXAMPLES[kind]}")
+    if kind == "databricks-search" and not _SEARCH_INDEX.fullmatch(rest):
+        raise InputError(
+            "The address of an AI Search store names an endpoint and an index in full.",
+            where=text,
+            fix=f"for example {_EXAMPLES[kind]}",
+        )
     return Address(_KINDS[kind], place, collection)
 
 
@@ -119,9 +130,10 @@ def _options(query: str, known: str, kind: str) -> dict[str, str]:
     options = dict(parse_qsl(query, keep_blank_values=True))
     unknown = sorted(options.keys() - {known})
     if unknown:
+        has = f"it has {known!r}" if known else "it has none"
         raise InputError(
             f"The address of a {kind} store has no parameter {', '.join(map(repr, unknown))}.",
-            fix=f"it has {known!r}; keys and hosts are given as arguments or in the environment",
+            fix=f"{has}; keys and hosts are given as arguments or in the environment",
         )
     return options
 
@@ -152,11 +164,18 @@ def _unknown(scheme: str) -> InputError:
     )
 
 
-_KINDS: dict[str, Kind] = {"chroma": "chroma", "qdrant": "qdrant", "lancedb": "lancedb", "pinecone": "pinecone"}
+_KINDS: dict[str, Kind] = {
+    "chroma": "chroma",
+    "qdrant": "qdrant",
+    "lancedb": "lancedb",
+    "pinecone": "pinecone",
+    "databricks-search": "databricks-search",
+}
 
 _EXAMPLES = {
     "chroma": "chroma:FOLDER?collection=notes",
     "qdrant": "qdrant:FOLDER?collection=notes",
     "lancedb": "lancedb:FOLDER?table=notes",
     "pinecone": "pinecone:INDEX?namespace=notes",
+    "databricks-search": "databricks-search:ENDPOINT/main.default.notes",
 }

@@ -15,11 +15,12 @@ from ziggurat.stores.address import Address, Kind
 from ziggurat.stores.backend import Backend
 
 _BACKENDS: dict[Kind, str] = {
-    "chroma": "ChromaBackend",
-    "qdrant": "QdrantBackend",
-    "pgvector": "PgvectorBackend",
-    "lancedb": "LanceBackend",
-    "pinecone": "PineconeBackend",
+    "chroma": "chroma:ChromaBackend",
+    "qdrant": "qdrant:QdrantBackend",
+    "pgvector": "pgvector:PgvectorBackend",
+    "lancedb": "lancedb:LanceBackend",
+    "pinecone": "pinecone:PineconeBackend",
+    "databricks-search": "ai_search:AISearchBackend",
 }
 
 
@@ -35,7 +36,8 @@ def connect(place: Address, *, create: bool, options: Mapping[str, Any]) -> Back
         InputError: If an option is unknown to that kind.
         MissingDependency: If its packages are not installed.
     """
-    connecting = getattr(import_module(f"ziggurat.stores.{place.kind}"), _BACKENDS[place.kind]).connect
+    module, _, name = _BACKENDS[place.kind].partition(":")
+    connecting = getattr(import_module(f"ziggurat.stores.{module}"), name).connect
     check_options(connecting, options, place)
     backend: Backend = connecting(place, create=create, **options)
     return backend

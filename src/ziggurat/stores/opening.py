@@ -31,7 +31,8 @@ def open_store(
             one the store remembers, or for the local default in a new one.
         create: Whether a store that is not there may be made; it is when it is first written to.
         **options: What the kind takes: ``headers`` (Chroma's server), ``api_key`` (Qdrant's server,
-            Pinecone), ``host`` (Pinecone's controller).
+            Pinecone), ``host`` (Pinecone's controller); ``host``, ``token``, ``profile``, ``columns``,
+            ``text_column``, ``wait_seconds`` (AI Search).
 
     Raises:
         InputError: If the address names no store, or an option is unknown.

@@ -235,6 +235,16 @@ def test_what_is_not_there_is_told(tmp_path):
         shelf_at("/Volumes/main/default/files")
 
 
+def test_where_the_volume_is_mounted_it_is_used_as_a_folder(monkeypatch):
+    assert isinstance(shelf_at(Path("kb")), MountedShelf)
+    monkeypatch.setattr(
+        "ziggurat.databricks.shelf.Path.is_dir", lambda path: str(path) == "/Volumes/main/default/files"
+    )
+    found = shelf_at(f"dbfs:{VOLUME}/kb")
+    assert isinstance(found, MountedShelf)
+    assert found.where == f"{VOLUME}/kb"
+
+
 def run(verb, at, source, target):
     command = [sys.executable, __file__, verb, str(at), str(source), str(target)]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)

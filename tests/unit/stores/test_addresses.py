@@ -24,6 +24,7 @@ from ziggurat.stores import parse_address
         ("lancedb:kb?table=n", "lancedb", "kb", "n"),
         ("pinecone:notes", "pinecone", "notes", ""),
         ("pinecone:notes?namespace=a", "pinecone", "notes", "a"),
+        ("databricks-search:shared/main.default.kb", "databricks-search", "shared/main.default.kb", ""),
         ("postgresql://me@host/db?collection=n", "pgvector", "postgresql://me@host/db", "n"),
         ("postgres://me@host/db", "pgvector", "postgresql://me@host/db", "ziggurat"),
         (
@@ -54,6 +55,7 @@ def test_an_address_means(given, kind, place, collection):
         "lancedb:kb?table=n",
         "pinecone:notes?namespace=a",
         "pinecone:notes",
+        "databricks-search:shared/main.default.kb",
         "kb",
     ],
 )
@@ -73,6 +75,9 @@ def test_what_an_address_shows_is_an_address(given):
         ("chroma:?collection=n", "names no place"),
         ("chroma:kb?table=n", "no parameter 'table'"),
         ("pinecone:notes?api_key=k", "no parameter 'api_key'"),
+        ("databricks-search:main.default.kb", "an endpoint and an index in full"),
+        ("databricks-search:shared/kb", "an endpoint and an index in full"),
+        ("databricks-search:shared/main.default.kb?namespace=a", "no parameter 'namespace'"),
         ("chroma+http://?collection=n", "names no"),
         ("qdrant+http://me:hunter2@host:6333", "holds a login"),
     ],
