@@ -60,6 +60,8 @@ def host_of(text: str) -> str:
     try:
         parts = urlsplit(written if "://" in written else f"https://{written}")
         name, port = parts.hostname, parts.port
+        if "://" not in written and name in _LOCAL:  # a workspace on this machine
+            parts = parts._replace(scheme="http")
     except ValueError as error:
         raise InputError("This is not a workspace's address.", where=repr(without_secrets(written))) from error
     if not name or parts.scheme not in ("http", "https") or parts.username or " " in name:

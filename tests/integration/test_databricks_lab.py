@@ -4,14 +4,17 @@ import json
 
 import pytest
 import yaml
+from click.testing import CliRunner
 from lab_world import KEY, LAB, calls_to, environment, lab_file, left, ziggurat
 from quick_workspace import quick_workspace
 
+from ziggurat.cli.databricks import command
 from ziggurat.databricks import lab as labs
 from ziggurat.databricks.calls import Calls
+from ziggurat.databricks.lab import thing
 from ziggurat.databricks.local import Models
 from ziggurat.databricks.secrets import Reference, Secrets
-from ziggurat.errors import InputError, WorkspaceDenied, WorkspaceError, ZigguratError
+from ziggurat.errors import InputError, WorkspaceDenied, WorkspaceError, WorkspaceNotFound, ZigguratError
 from ziggurat.testing import FakeChat
 from ziggurat.workspace import access
 
@@ -61,7 +64,8 @@ def test_up_run_and_down_from_the_command_line(local, tmp_path):
 
     planned = say("up", path, "--dry-run")
     assert planned.count("create  ") == 7
-    assert "USD an hour" in planned
+    assert "0.75 DBU, 0.41 USD at 0.55 USD a DBU" in planned
+    assert "assumed:" in planned
     assert left(local) == before
     assert not (tmp_path / ".ziggurat-databricks" / "lab-3.json").exists()
     assert "lab-3 is up." in say("up", path)
@@ -69,7 +73,7 @@ def test_up_run_and_down_from_the_command_line(local, tmp_path):
     told = say("run", path, "question=What is LangChain?", "--out", tmp_path / "out")
     assert "LangChain is a framework." in told
     assert (tmp_path / "out" / "image_generation.png").read_bytes().startswith(b"\x89PNG")
-    assert "7 removed" in (ended := say("down", path)) or "6 removed" in ended
+    assert "6 removed." in say("down", path)
     assert left(local) == before
     assert "Nothing was left to remove." in say("down", path)
     kept = json.dumps([entry.path for entry in local.workspace.record.entries])
@@ -166,9 +170,88 @@ def test_what_is_to_be_kept_is_kept_and_goes_later(local, calls, tmp_path):
     with pytest.raises(InputError, match="nothing called 'lab-chta'"):
         labs.down(lab, calls, quiet, keep=["lab-chta"])
     labs.down(lab, calls, quiet, keep=["lab-chat"])
-    assert left(local) - before == {"endpoint lab-chat"}
+    assert left(local) - before == {"endpoint lab-chat", "scope lab-3"}
     labs.down(lab, calls, quiet)
     assert left(local) == before
+
+
+def test_what_a_kept_thing_lives_in_or_reads_is_kept_with_it_and_goes_later(local, calls, tmp_path):
+    before = left(local)
+    lab = lab_of(tmp_path)
+    for keep in ("lab-3/openai-api-key", "secret", "scope"):
+        labs.up(lab, calls, quiet)
+        labs.down(lab, calls, quiet, keep=[keep])
+        assert left(local) - before == {"scope lab-3"}
+        labs.down(lab, calls, quiet)
+        assert left(local) == before
+    labs.up(lab, calls, quiet)
+    labs.down(lab, calls, quiet, keep=["endpoint"])
+    assert left(local) - before == {"endpoint lab-chat", "scope lab-3"}
+    assert Secrets(calls).list("lab-3").keys() == {"openai-api-key"}
+    labs.down(lab, calls, quiet)
+    assert left(local) == before
+
+
+def test_a_secret_that_nobody_makes_is_missed_before_anything_is_made(local, calls, tmp_path):
+    before = left(local)
+    external = {"provider": "openai", "model": "gpt-4", "secret": "lab-3/openai-api-kye"}
+    lab = lab_of(tmp_path, endpoints={"lab-chat": {"external": external}})
+    for verb in (labs.plan, lambda *given: labs.up(*given, quiet)):
+        with pytest.raises(WorkspaceNotFound, match="secret scope 'lab-3'"):
+            verb(lab, calls)
+    assert left(local) == before
+    assert not lab.path.exists()
+    Secrets(calls).put(Reference("lab-3", "openai-api-kye"), "there by now")
+    labs.up(lab, calls, quiet)
+    labs.down(lab, calls, quiet)
+
+
+def test_a_secret_of_another_variable_that_is_not_set_is_refused_before_anything_changes(local, calls, tmp_path):
+    labs.up(lab_of(tmp_path), calls, quiet)
+    other = lab_of(
+        tmp_path, secrets={"scope": "lab-3", "values": {"openai-api-key": "LAB_OTHER"}}, compute={"serverless": {}}
+    )
+    with pytest.raises(InputError, match="LAB_OTHER is not set"):
+        labs.up(other, calls, quiet)
+    assert len(local.workspace.clusters.all()) == 1
+    labs.down(other, calls, quiet)
+
+
+def test_down_and_run_beside_a_file_that_was_never_up_write_nothing(local, calls, tmp_path):
+    lab = lab_of(tmp_path)
+    assert labs.down(lab, calls, quiet) == []
+    with pytest.raises(InputError, match="not up"):
+        labs.run(lab, calls, quiet)
+    assert [one.name for one in tmp_path.iterdir()] == ["lab.yaml"]
+
+
+@pytest.mark.parametrize("verb", ["up", "run", "down"])
+def test_who_stops_a_command_is_told_what_may_still_cost(verb, local, calls, tmp_path, monkeypatch):
+    monkeypatch.setenv("DATABRICKS_HOST", local.url)
+    monkeypatch.setenv("DATABRICKS_TOKEN", local.token)
+    path = lab_file(tmp_path)
+    if verb != "up":
+        labs.up(labs.read_lab(path), calls, quiet)
+
+    def stopped(*_, **__) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Calls, "post", stopped)
+    told = CliRunner().invoke(command, [verb, str(path)])
+    assert told.exit_code != 0
+    assert "may cost: `ziggurat databricks down" in told.output
+    monkeypatch.undo()
+    monkeypatch.setenv("LAB_KEY", KEY)
+    labs.down(labs.read_lab(path), calls, quiet)
+
+
+def test_a_long_wait_says_that_it_goes_on(monkeypatch):
+    monkeypatch.setattr(thing, "SAY_SECONDS", 0.0)
+    said: list[str] = []
+    for count, _ in enumerate(thing.patiently(60, "cluster c", said.append)):
+        if count == 3:
+            break
+    assert said[-1].startswith("cluster c: still waiting, for 0 s")
 
 
 def test_nothing_is_made_when_a_secrets_variable_is_not_set(local, calls, tmp_path, monkeypatch):
@@ -202,6 +285,17 @@ def test_a_run_that_fails_says_what_the_chain_said(local, calls, tmp_path):
         labs.run(lab, calls, quiet, to=tmp_path)
     assert KEY not in str(caught.value)
     assert local.token not in str(caught.value)
+    labs.down(lab, calls, quiet)
+
+
+def test_a_secret_that_a_chain_gives_or_prints_is_hidden(local, calls, tmp_path):
+    lab = lab_of(tmp_path, compute={"serverless": {}})
+    labs.up(lab, calls, quiet)
+    outcome = labs.run(lab, calls, quiet, inputs={"prompt": f"A tree of {KEY}"}, to=tmp_path)
+    assert outcome.outputs["image_generation"]["prompt"] == "A tree of [secret]"
+    assert KEY not in outcome.logs
+    (picture,) = outcome.files
+    assert picture.exists()
     labs.down(lab, calls, quiet)
 
 

@@ -5,8 +5,9 @@ import signal
 from itertools import count
 
 import pytest
+from forked_ziggurat import Ziggurats
 from killing_proxy import KillingProxy
-from lab_world import KEY, calls_to, environment, lab_file, left, ziggurat
+from lab_world import KEY, calls_to, environment, lab_file, left
 from quick_workspace import quick_workspace
 
 from ziggurat.databricks import lab as labs
@@ -24,13 +25,21 @@ def local():
 
 
 @pytest.fixture(scope="module")
+def ziggurats():
+    with Ziggurats() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
 def before(local):
     return left(local)
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("verb", ["up", "run", "down"])
-def test_killed_at_any_request_a_second_down_leaves_nothing(verb, when, local, before, tmp_path, monkeypatch):
+def test_killed_at_any_request_a_second_down_leaves_nothing(
+    verb, when, local, ziggurats, before, tmp_path, monkeypatch
+):
     monkeypatch.setenv("LAB_KEY", KEY)
     path = lab_file(tmp_path)
     declared = labs.read_lab(path)
@@ -43,9 +52,9 @@ def test_killed_at_any_request_a_second_down_leaves_nothing(verb, when, local, b
                 proxy.arm(0, "before", lambda: None)
                 labs.up(declared, calls, said.append)
             arguments = (verb, path, "--out", tmp_path) if verb == "run" else (verb, path)
-            process = ziggurat(*arguments, env=env)
+            process = ziggurats.begin(*arguments, env=env)
             proxy.arm(number, when, lambda process=process: os.kill(process.pid, signal.SIGKILL))
-            output, _ = process.communicate(timeout=60)
+            output = process.output()
             killed = proxy.killed
             assert process.returncode == (-signal.SIGKILL if killed else 0), output
             proxy.arm(0, "before", lambda: None)
@@ -63,23 +72,30 @@ def test_killed_at_any_request_a_second_down_leaves_nothing(verb, when, local, b
     assert KEY not in "".join(said)
 
 
-def test_a_second_up_after_a_killed_one_finishes_it_without_making_anything_twice(local, before, tmp_path, monkeypatch):
+def test_a_second_up_after_a_killed_one_finishes_it_without_making_anything_twice(
+    local, ziggurats, before, tmp_path, monkeypatch
+):
     monkeypatch.setenv("LAB_KEY", KEY)
     path = lab_file(tmp_path)
     declared = labs.read_lab(path)
     with KillingProxy(local.url) as proxy:
         calls = calls_to(proxy_as(local, proxy))
-        for number in range(9, 16):
-            process = ziggurat("up", path, env=environment(proxy.url, local.token))
+        for number in count(1):
+            process = ziggurats.begin("up", path, env=environment(proxy.url, local.token))
             proxy.arm(number, "after", lambda process=process: os.kill(process.pid, signal.SIGKILL))
-            process.communicate(timeout=60)
+            process.output()
+            killed = proxy.killed
+            assert process.returncode == (-signal.SIGKILL if killed else 0)
             proxy.arm(0, "before", lambda: None)
             labs.up(declared, calls, print)
             assert len([one for one in left(local) - before if one.startswith("cluster")]) == 1
             assert labs.plan(declared, calls).idle
             labs.down(declared, calls, print)
             assert left(local) == before
+            if not killed:
+                break
         calls.close()
+    assert number > 10
 
 
 def proxy_as(local, proxy):

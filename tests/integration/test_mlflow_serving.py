@@ -228,10 +228,11 @@ def test_earlier_messages_of_a_request_reach_the_conversation(logged):
     ]
     with by_agent_server(logged["folder"], logged["talk"]) as address:
         said = httpx.post(f"{address}/responses", json={"input": [*earlier, *REQUEST["input"]]}, timeout=60).json()
-        refused = httpx.post(f"{address}/responses", json={"input": [earlier[0], earlier[1]]}, timeout=60)
+        wrong = {"input": [earlier[0], earlier[1]]}
+        refused = [httpx.post(f"{address}/responses", json={**wrong, "stream": it}, timeout=60) for it in (False, True)]
     assert said["output"][0]["content"][0]["text"] == "What is it?"
-    assert refused.status_code == 500
-    assert "has no question" in refused.text
+    assert [one.status_code for one in refused] == [400, 400]
+    assert all("has no question" in one.text for one in refused)
     (found,) = traces(logged["folder"], "invoke_workflow Conversation")
     assert "answer" in found["spans"]
     read = json.dumps(found["read"])

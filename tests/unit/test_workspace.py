@@ -19,6 +19,8 @@ pytest.importorskip("databricks.sdk")
         ("  https://x.databricks.com:443/ml  ", "https://x.databricks.com"),
         ("https://x.databricks.com:8443", "https://x.databricks.com:8443"),
         ("http://127.0.0.1:8765", "http://127.0.0.1:8765"),
+        ("127.0.0.1:8765", "http://127.0.0.1:8765"),
+        ("localhost:8765", "http://localhost:8765"),
         ("http://[::1]:8765/", "http://[::1]:8765"),
         ("http-tests.cloud.databricks.com", "https://http-tests.cloud.databricks.com"),
         ("steps.cloud.databricks.com", "https://steps.cloud.databricks.com"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +47,8 @@ def up(file: Path, dry_run: bool, host: str | None, profile: str | None) -> None
     if dry_run:
         _show(labs.plan(declared, calls), console)
         return
-    done = labs.up(declared, calls, _teller(console), shown=lambda found: _show(found, console))
+    with _interrupted(console, f"What was made is written down, and may cost: {_down(file)} removes it."):
+        done = labs.up(declared, calls, _teller(console), shown=lambda found: _show(found, console))
     console.print("Nothing to do." if done.idle else f"{declared.name} is up.")
 
 
@@ -69,7 +72,8 @@ def run(file: Path, inputs: tuple[str, ...], out: Path, host: str | None, profil
     declared = labs.read_lab(file)
     given = dict(read_input(one) for one in inputs)
     console = wide_console()
-    outcome = labs.run(declared, way_in(host, profile), _teller(console), inputs=given, to=out)
+    with _interrupted(console, f"The lab itself is still up, and may cost: {_down(file)} removes it."):
+        outcome = labs.run(declared, way_in(host, profile), _teller(console), inputs=given, to=out)
     for name, output in outcome.outputs.items():
         console.print(f"\n[bold]{name}[/]")
         console.print(_readable(output, out), markup=False, soft_wrap=True, highlight=False)
@@ -92,7 +96,8 @@ def down(file: Path, keep: tuple[str, ...], host: str | None, profile: str | Non
     from ziggurat.databricks import lab as labs
 
     console = wide_console()
-    removed = labs.down(labs.named(file), way_in(host, profile), _teller(console), keep=keep)
+    with _interrupted(console, f"What is left may cost: {_down(file)} goes on."):
+        removed = labs.down(labs.named(file), way_in(host, profile), _teller(console), keep=keep)
     console.print(f"{len(removed)} removed." if removed else "Nothing was left to remove.")
 
 
@@ -142,6 +147,20 @@ def _show(found: Plan, console: Console) -> None:
     console.print(table, highlight=False)
     for line in found.cost.says:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _down(file: Path) -> str:
+    return f"`ziggurat databricks down {file}`"
+
+
+@contextmanager
+def _interrupted(console: Console, says: str) -> Iterator[None]:
+    """Who stops a command in the middle is told how things stand."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        console.print(f"\nStopped. {says}", markup=False, highlight=False, soft_wrap=True)
+        raise
 
 
 def _teller(console: Console) -> Tell:

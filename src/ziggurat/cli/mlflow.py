@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -77,6 +78,7 @@ def command() -> None:
       ziggurat mlflow agent chain.yaml "What is new?" --register lab-agent
       ziggurat mlflow serve models:/lab-agent/1 --port 8000
     """
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # a bar for each copy on one disk
 
 
 @command.command("log", context_settings=HELP)

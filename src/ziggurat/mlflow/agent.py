@@ -151,7 +151,7 @@ class Agent:
             InputError: If the request cannot be given to the chain; before the first event.
             ChainError: If a stage failed.
         """
-        said = _turns(request)
+        said = turns(request)
         inputs, seeded = await self._inputs(request, said)
         response, item = f"resp_{uuid4().hex}", f"msg_{uuid4().hex}"
         begun, number = time(), 0
@@ -229,8 +229,12 @@ class Agent:
         return inputs, [] if known else histories
 
 
-def _turns(request: Mapping[str, Any]) -> list[BaseMessage]:
-    """The messages of a request, the question last; calls of tools and reasoning of earlier answers are left out."""
+def turns(request: Mapping[str, Any]) -> list[BaseMessage]:
+    """The messages of a request, the question last; calls of tools and reasoning of earlier answers are left out.
+
+    Raises:
+        InputError: If there is no question, or something that is no text.
+    """
     given = request.get("input")
     items: Sequence[Any] = [{"role": "user", "content": given}] if isinstance(given, str) else given or []
     said = [_message(one, position) for position, one in enumerate(items) if one.get("type", "message") == "message"]

@@ -6,7 +6,9 @@ Here the agent is given to it, without blocking its loop. MLflow keeps one agent
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from ziggurat.errors import InputError, TrackingError
@@ -35,7 +37,7 @@ def agent_app(model_uri: str) -> Any:
     with refusals("load the model", model_uri):
         loaded = pyfunc.load_model(model_uri)
     agent = getattr(_inner(loaded), "agent", None)
-    from ziggurat.mlflow.agent import Agent
+    from ziggurat.mlflow.agent import Agent, turns
 
     if not isinstance(agent, Agent):
         raise InputError("This model is no agent that Ziggurat logged.", where=model_uri, fix="log it with log_agent()")
@@ -52,7 +54,29 @@ def agent_app(model_uri: str) -> Any:
         async for event in agent.stream(request.model_dump(exclude_none=True)):
             yield event
 
-    return server.AgentServer("ResponsesAgent").app
+    served = server.AgentServer("ResponsesAgent")
+    read = served.validator.validate_and_convert_request
+
+    def checked(data: dict[str, Any]) -> Any:
+        request = read(data)
+        turns(request.model_dump(exclude_none=True))  # a request that cannot be is the caller's fault: 400, not 500
+        return request
+
+    served.validator.validate_and_convert_request = checked
+    served.app.router.lifespan_context = _flushing(served.app.router.lifespan_context)
+    return served.app
+
+
+def _flushing(begun: Callable[[Any], AbstractAsyncContextManager[Any]]) -> Callable[[Any], Any]:
+    """A server's life with its last traces written at the end: uvicorn ends the process on SIGTERM without another chance."""
+
+    @asynccontextmanager
+    async def life(app: Any) -> AsyncIterator[Any]:
+        async with begun(app) as state:
+            yield state
+        await asyncio.to_thread(library(for_=_FOR).flush_trace_async_logging)
+
+    return life
 
 
 def serve_agent(model_uri: str, *, host: str = "127.0.0.1", port: int = 8000) -> None:

@@ -7,6 +7,7 @@ is pickled.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -200,7 +201,8 @@ def _log(
     code = place / "model.py"
     code.write_text(_CODE.format(kind=kind), encoding="utf-8")
     pyfunc = library("mlflow.pyfunc", for_="logging a chain")
-    with refusals("log the model", name):
+    with refusals("log the model", name), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*An input example was not provided")  # our help says what it is for
         info: ModelInfo = pyfunc.log_model(
             name=name,
             python_model=str(code),

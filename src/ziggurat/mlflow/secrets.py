@@ -29,7 +29,7 @@ def refuse_secrets(folder: Path) -> None:
     Raises:
         InputError: If one holds a secret; the message says where, and never what.
     """
-    held = {name: value for name, value in os.environ.items() if _NAMES.search(name) and len(value) >= _SHORTEST}
+    held = _held()
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path.suffix.lower() in _TEXTS and path.stat().st_size <= _LONGEST:
             text = path.read_text(encoding="utf-8", errors="replace")
@@ -38,14 +38,20 @@ def refuse_secrets(folder: Path) -> None:
 
 def refuse_secret(text: str, where: str, held: dict[str, str] | None = None) -> None:
     """`refuse_secrets` of one text."""
-    found = [name for name, value in (held or {}).items() if value in text]
+    held = _held() if held is None else held
+    found = [name for name, value in held.items() if value in text]
     match = _FORMS.search(text)
     if not found and match is None:
         return
-    line = text[: match.start() if match else text.index((held or {})[found[0]])].count("\n") + 1
+    line = text[: match.start() if match else text.index(held[found[0]])].count("\n") + 1
     what = f"the value of {found[0]}" if found else "a text with the form of a key or a password"
     raise InputError(
         f"It holds {what}; nothing was logged.",
         where=f"{where}:{line}",
         fix="read it from the environment where the model is served",
     )
+
+
+def _held() -> dict[str, str]:
+    """What this process's environment holds under names that secrets have."""
+    return {name: value for name, value in os.environ.items() if _NAMES.search(name) and len(value) >= _SHORTEST}

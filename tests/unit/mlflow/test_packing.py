@@ -9,6 +9,7 @@ from ziggurat import MultiChain
 from ziggurat.errors import InputError, SpecError
 from ziggurat.mlflow.package import open_package
 from ziggurat.mlflow.packing import copy, pack
+from ziggurat.mlflow.secrets import refuse_secret
 from ziggurat.stages.conversation import Conversation
 from ziggurat.testing import FakeChat
 
@@ -214,3 +215,10 @@ def test_one_of_a_chain_and_a_script_is_packed(tmp_path):
 
 
 CHAIN = MultiChain.from_yaml(LLM)
+
+
+def test_a_secret_of_the_environment_in_an_example_is_refused_and_not_shown(monkeypatch):
+    monkeypatch.setenv("HARBOUR_API_KEY", "a-word-that-nobody-guesses")
+    with pytest.raises(InputError, match="value of HARBOUR_API_KEY") as caught:
+        refuse_secret("{'question': 'is a-word-that-nobody-guesses good?'}", "input_example")
+    assert "nobody-guesses" not in str(caught.value)

@@ -45,5 +45,5 @@ def write_template(target: Path, *, group: str, location: str) -> tuple[Path, di
             f"az deployment group show --resource-group {name} --name {path.stem} "
             "--query properties.outputs.workspaceUrl.value --output tsv"
         ),
-        "Remove everything": f"az group delete --name {name} --yes",
+        "Remove the group with everything in it (a workspace's network may cost even while nobody uses it)": f"az group delete --name {name} --yes",
     }

@@ -1,7 +1,7 @@
 """What a lab may cost: a bound, with every assumption named.
 
-Prices are list prices that we assume, of one region and one day; a lab file may give others. What is not known
-is said to be unknown, and never counted as nothing.
+Prices are assumptions, said to be, and a lab file may give others. What a machine costs differs by region,
+contract and day: the lab file gives it, or it is unknown. What is unknown is never counted as nothing.
 """
 
 from __future__ import annotations
@@ -10,18 +10,13 @@ from dataclasses import dataclass
 
 from ziggurat.databricks.lab.declaration import Cluster, Lab
 
-ASSUMED = "Azure list prices, East US, pay as you go, as of 2025; yours may differ"
+ASSUMED = "Azure, premium tier, pay as you go, as cited in public in 2025, not confirmed by Azure; yours may differ"
 
 USD_PER_DBU = {"cluster": 0.55, "job": 0.30}
-"""Premium tier: all-purpose compute, and jobs compute."""
+"""All-purpose compute, and jobs compute."""
 
-NODES: dict[str, tuple[float, float]] = {
-    "Standard_DS3_v2": (0.75, 0.229),
-    "Standard_DS4_v2": (1.50, 0.458),
-    "Standard_D4ds_v5": (1.00, 0.226),
-    "Standard_D8ds_v5": (2.00, 0.452),
-}
-"""DBU an hour and USD an hour of the machine, by node type."""
+DBU_PER_HOUR = {"Standard_DS3_v2": 0.75}
+"""By node type, for each node."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +47,7 @@ def cost(lab: Lab) -> Cost:
         kind = "cluster" if lab.compute.cluster is not None else "job"
         dbu, usd = _hourly(lab, declared, kind, says)
         if kind == "job":
-            says.append("when: only while a run runs; its cluster is terminated with it")
+            says.append("bound: only while a run runs; its cluster is terminated with it, after an hour at the latest")
         elif declared.autotermination_minutes == 0:
             says.append("bound: NONE; autotermination is off, so it costs until `down`")
         else:
@@ -69,23 +64,25 @@ def cost(lab: Lab) -> Cost:
 
 
 def _hourly(lab: Lab, declared: Cluster, kind: str, says: list[str]) -> tuple[float | None, float | None]:
-    nodes = declared.num_workers + 1
-    given = lab.prices
-    known_dbu, known_machine = NODES.get(declared.node_type_id, (None, None))
-    dbu = given.dbu_per_hour if given.dbu_per_hour is not None else known_dbu
-    machine = given.machine_usd_per_hour if given.machine_usd_per_hour is not None else known_machine
+    """DBU and dollars an hour, each None if unknown."""
+    given, nodes, node = lab.prices, declared.num_workers + 1, declared.node_type_id
+    each = given.dbu_per_hour if given.dbu_per_hour is not None else DBU_PER_HOUR.get(node)
     rate = given.usd_per_dbu if given.usd_per_dbu is not None else USD_PER_DBU[kind]
-    if dbu is None or machine is None:
-        says.append(
-            f"compute: the price of {declared.node_type_id} is unknown here; give prices.dbu_per_hour and "
-            "prices.machine_usd_per_hour"
-        )
-        return (dbu * nodes if dbu is not None else None), None
-    hourly = nodes * (dbu * rate + machine)
-    says.append(
-        f"compute: {nodes} x {declared.node_type_id} = {nodes * dbu:g} DBU and {hourly:.2f} USD an hour "
-        f"({rate:g} USD a DBU, {machine:g} USD an hour for each machine)"
-    )
-    own = (given.dbu_per_hour, given.usd_per_dbu, given.machine_usd_per_hour)
-    says.append("prices: the lab file's" if None not in own else f"assumed: {ASSUMED}")
-    return nodes * dbu, hourly
+    machine = given.machine_usd_per_hour
+    dbu = None if each is None else nodes * each
+    usd = None if dbu is None or machine is None else dbu * rate + nodes * machine
+    dbus = f"{dbu:g} DBU, {dbu * rate:.2f} USD at {rate:g} USD a DBU" if dbu is not None else "its DBU are unknown here"
+    says.append(f"compute: {nodes} x {node}; each hour {dbus}")
+    if machine is None:
+        says.append("machines: paid to Azure on top, by region; the price is unknown here")
+    else:
+        says.append(f"machines: {nodes * machine:.2f} USD an hour on top, {machine:g} USD each")
+    if usd is not None:
+        says.append(f"together: {usd:.2f} USD an hour")
+    needed = {"prices.dbu_per_hour": each, "prices.machine_usd_per_hour": machine}
+    if missing := [name for name, value in needed.items() if value is None]:
+        says.append(f"for a bound in dollars, give {' and '.join(missing)} in the lab file")
+    assumed = [f"{each:g} DBU a node"] if given.dbu_per_hour is None and each is not None else []
+    assumed += [f"{rate:g} USD a DBU"] if given.usd_per_dbu is None else []
+    says.append(f"assumed: {', '.join(assumed)} ({ASSUMED})" if assumed else "prices: the lab file's")
+    return dbu, usd

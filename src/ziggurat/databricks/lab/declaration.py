@@ -8,13 +8,13 @@ place and the closest name.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ziggurat.databricks.secrets import Reference
 from ziggurat.errors import SpecError
@@ -23,9 +23,41 @@ from ziggurat.suggest import did_you_mean
 STATES = ".ziggurat-databricks"
 """The folder of states, beside the lab file."""
 
+ENDPOINT = r"^[A-Za-z0-9][\w-]{0,62}$"
 NAME = r"^[a-z][a-z0-9-]{0,39}$"
 _KEY = r"^[\w.@-]{1,128}$"
-_VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
+_VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
+_LONGEST_WORD = 20
+
+
+def variable_name(text: str) -> str:
+    """A name of an environment variable; a text with the form of a key is none, even where one could be called so.
+
+    Raises:
+        ValueError: Without the text, since it may be the secret itself.
+    """
+    told = "give the name of the environment variable that holds the secret, never the secret itself"
+    mixed = len(text) >= _LONGEST_WORD and any(one.isdigit() for one in text) and any(one.islower() for one in text)
+    if not re.fullmatch(_VARIABLE, text) or mixed:
+        raise ValueError(told)
+    return text
+
+
+def requirement(text: str) -> str:
+    """A requirement as a package index takes it, with nothing secret in it.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        found = Requirement(text)
+    except InvalidRequirement:
+        raise ValueError("this is no requirement of the package index, like 'pillow>=11'") from None
+    if found.url and "@" in found.url.partition("://")[2].partition("/")[0]:
+        raise ValueError("a library's address must not hold a password")
+    return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +87,7 @@ class Cluster(_Part):
     num_workers: Annotated[int, Field(ge=0, le=100)] = 0
     autotermination_minutes: Annotated[int, Field(ge=0, le=10_000)] = 20
     data_security_mode: str | None = None
-    environment: dict[Annotated[str, Field(pattern=_VARIABLE)], str] = {}
+    environment: dict[Annotated[str, Field(pattern=rf"^{_VARIABLE}$")], str] = {}
 
     @model_validator(mode="after")
     def _could_be(self) -> Cluster:
@@ -90,7 +122,7 @@ class Secrets(_Part):
     """A scope and its secrets: for each key, the environment variable with the value."""
 
     scope: Annotated[str, Field(pattern=_KEY)]
-    values: dict[Annotated[str, Field(pattern=_KEY)], Annotated[str, Field(pattern=_VARIABLE)]] = {}
+    values: dict[Annotated[str, Field(pattern=_KEY)], Annotated[str, AfterValidator(variable_name)]] = {}
 
 
 class External(_Part):
@@ -137,7 +169,21 @@ class Endpoint(_Part):
         given = (self.external, self.custom, self.foundation, self.config)
         if sum(one is not None for one in given) != 1:
             raise ValueError("give exactly one of external, custom, foundation and config")
+        if plain := next(_plain(self.config), ""):
+            raise ValueError(f"{plain} would put a secret into this file; refer to a secret of a scope instead")
         return self
+
+
+def _plain(value: Any) -> Iterator[str]:
+    """The settings of an endpoint that hold a secret in plain text, however deep they lie."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if str(key).endswith("_plaintext"):
+                yield str(key)
+            yield from _plain(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _plain(inner)
 
 
 class LabFiles(_Part):
@@ -170,9 +216,9 @@ class Lab(_Part):
     version: Literal[1] = Field(alias="ziggurat-lab")
     name: Annotated[str, Field(pattern=NAME)]
     compute: Compute
-    libraries: list[str] = []
+    libraries: list[Annotated[str, AfterValidator(requirement)]] = []
     secrets: Secrets | None = None
-    endpoints: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w-]{0,62}$")], Endpoint] = {}
+    endpoints: dict[Annotated[str, Field(pattern=ENDPOINT)], Endpoint] = {}
     files: LabFiles = LabFiles()
     embeddings: str | None = None
     chat: str | None = None
@@ -192,6 +238,13 @@ class Lab(_Part):
         """Where its state is kept."""
         return self.folder / STATES / f"{self.name}.json"
 
+
+_PATTERNS = {
+    NAME: "this should be small letters, digits and -, a letter first, at most 40",
+    _KEY: "this should be letters, digits, -, _, @ and ., at most 128",
+    rf"^{_VARIABLE}$": "this should be the name of an environment variable",
+    ENDPOINT: "this should be letters, digits, - and _, at most 63",
+}
 
 _PARTS: tuple[type[BaseModel], ...] = (
     Lab, Compute, Cluster, Serverless, Secrets, Endpoint, External, Custom, Foundation, LabFiles, Prices,
@@ -265,6 +318,7 @@ def _findings(error: ValidationError) -> Iterable[str]:
             yield f"{place}: this is needed"
         else:
             text = one["msg"].removeprefix("Value error, ").replace("Input should be", "this should be")
+            text = _PATTERNS.get(str((one.get("ctx") or {}).get("pattern")), text)
             yield f"{place}: {text}" if place else text
 
 

@@ -18,9 +18,12 @@ from ziggurat.databricks.lab.state import Entry, State, held
 from ziggurat.databricks.lab.thing import Tell, pages, patiently, tagged
 from ziggurat.databricks.secrets import Reference, Secrets
 from ziggurat.errors import InputError, WorkspaceError
+from ziggurat.suggest import did_you_mean
 
 _ENDING_SECONDS = 300.0
 _DOUBT = 3_600_000
+_WITH = {"scope": {"secret", "endpoint"}, "secret": {"endpoint"}, "folder": {"files"}, "cluster": {"libraries"}}
+"""What stays for the sake of what."""
 _OVER = frozenset({"TERMINATED", "INTERNAL_ERROR", "SKIPPED"})
 
 
@@ -40,6 +43,8 @@ def down(lab: Lab | Named, calls: Calls, tell: Tell, keep: Collection[str] = ())
         InputError: If it was made in another workspace, another process works on it, or ``keep`` names nothing.
         WorkspaceError: If the workspace refuses; what is left stays written down.
     """
+    if not lab.path.parent.is_dir():
+        return []  # no lab was ever made beside this file
     with held(lab.path):
         state = State.read(lab.path, calls.access.host)
         if state is None:
@@ -51,7 +56,7 @@ def down(lab: Lab | Named, calls: Calls, tell: Tell, keep: Collection[str] = ())
             removed.append(what)
             tell(f"{what}: removed")
 
-        kept = [entry for entry in state.entries if _stays(entry, keep)]
+        kept = _staying(state, keep)
         _runs(lab, state, calls, note)
         for entry in reversed(list(state.entries)):
             if entry in kept:
@@ -81,18 +86,22 @@ def remove(entry: Entry, calls: Calls) -> bool:
 
 
 def _check(keep: Collection[str], state: State) -> None:
-    known = {name for entry in state.entries for name in (entry.kind, entry.name)}
+    mine = [entry for entry in state.entries if entry.kind != "run"]
+    known = {name for entry in mine for name in (entry.kind, entry.name)}
     for name in keep:
         if name not in known:
-            raise InputError(f"The lab has nothing called {name!r} to keep.", fix=f"one of {', '.join(sorted(known))}")
+            kinds = ", ".join(dict.fromkeys(entry.kind for entry in mine))
+            raise InputError(
+                f"The lab has nothing called {name!r} to keep{did_you_mean(name, known)}.",
+                fix=f"a kind ({kinds}), or the name of one thing",
+            )
 
 
-def _stays(entry: Entry, keep: Collection[str]) -> bool:
-    if entry.kind in keep or entry.name in keep:
-        return True
-    # What a kept thing lives in stays too.
-    inner = {"scope": "secret", "folder": "files", "cluster": "libraries"}.get(entry.kind)
-    return inner is not None and inner in keep
+def _staying(state: State, keep: Collection[str]) -> list[Entry]:
+    """What was named, and with it what it lives in, and the secrets that endpoints read."""
+    kinds = {entry.kind for entry in state.entries if entry.kind in keep or entry.name in keep}
+    kinds = {entry.kind for entry in state.entries if kinds & _WITH.get(entry.kind, set())}
+    return [entry for entry in state.entries if entry.kind in kinds or {entry.kind, entry.name} & set(keep)]
 
 
 def _runs(lab: Lab | Named, state: State, calls: Calls, note: Callable[[str], None]) -> None:

@@ -66,7 +66,7 @@ class LabCluster:
             ZigguratError: If it ends instead.
         """
         said = ""
-        for _ in patiently(WAIT_SECONDS, f"cluster {self.name}"):
+        for _ in patiently(WAIT_SECONDS, f"cluster {self.name}", tell):
             told = self._calls.get(f"{_CLUSTERS}/get", cluster_id=identity)
             if told["state"] != said:
                 said = told["state"]
@@ -129,7 +129,7 @@ class LabLibraries:
             ZigguratError: If one cannot be, with its reason.
         """
         said = ""
-        for _ in patiently(WAIT_SECONDS, self.name):
+        for _ in patiently(WAIT_SECONDS, f"libraries {self.name}", tell):
             told = self._calls.get(f"{_LIBRARIES}/cluster-status", cluster_id=identity).get("library_statuses") or ()
             mine = [one for one in told if one["library"] in self._wanted]
             for one in mine:

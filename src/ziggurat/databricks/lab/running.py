@@ -7,6 +7,7 @@ Invariant: a run that was submitted is either waited for or written down.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ from ziggurat.errors import InputError, WorkspaceError, ZigguratError
 _JOBS = "/api/2.2/jobs"
 _LOG_LINES = 30
 _RUN_SECONDS = 3600
+_SHORTEST_SECRET = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ def run(
         ZigguratError: If the run fails; its error and the end of its output are in the message.
         WorkspaceError: If the workspace refuses.
     """
+    _up(lab, calls)  # looked at first, so that a lab that never was leaves no file here
     with held(lab.path):
         state = _up(lab, calls)
         folder = Folder(calls, next(one.name for one in state.entries if one.kind == "folder"))
@@ -90,12 +93,14 @@ def run(
         calls.post(f"{_JOBS}/runs/cancel", {"run_id": number})
         tell(f"run {number}: cancelled")
         raise
-    output = _output(calls, told)
+    output = _hidden(lab, _output(calls, told))
     page = str(told.get("run_page_url") or "")
     result = (told.get("state") or {}).get("result_state")
     if result != "SUCCESS":
         raise _failed(told, output, page)
-    return _outcome(folder, place, number, page, str(output.get("logs") or ""), to or Path())
+    outputs = _hidden(lab, json.loads(folder.fetch(f"{place}/outputs.json")))
+    files = _pictures(folder, place, outputs, to or Path())
+    return Outcome(number, page, outputs, files, str(output.get("logs") or ""))
 
 
 def submission(lab: Lab, state: State, package: str, folder: str, place: str) -> dict[str, Any]:
@@ -136,7 +141,7 @@ def _up(lab: Lab, calls: Calls) -> State:
 def _ended(calls: Calls, number: int, tell: Tell) -> dict[str, Any]:
     said = ""
     told: dict[str, Any] = {}
-    for _ in patiently(_RUN_SECONDS + 1800, f"run {number}"):
+    for _ in patiently(_RUN_SECONDS + 1800, f"run {number}", tell):
         told = calls.get(f"{_JOBS}/runs/get", run_id=str(number))
         state = told.get("state") or {}
         life = str(state.get("life_cycle_state") or "")
@@ -171,13 +176,21 @@ def _failed(told: Mapping[str, Any], output: Mapping[str, Any], page: str) -> Zi
     )
 
 
-def _outcome(folder: Folder, place: str, number: int, page: str, logs: str, to: Path) -> Outcome:
-    outputs = json.loads(folder.fetch(f"{place}/outputs.json"))
-    files = []
+def _hidden(lab: Lab, told: Any) -> Any:
+    """What a run told, without the values of the lab's secrets: a chain may have printed one."""
+    text = json.dumps(told)
+    for variable in lab.secrets.values.values() if lab.secrets is not None else ():
+        if len(value := os.environ.get(variable, "")) >= _SHORTEST_SECRET:
+            text = text.replace(json.dumps(value)[1:-1], "[secret]")
+    return json.loads(text)
+
+
+def _pictures(folder: Folder, place: str, outputs: Mapping[str, Any], to: Path) -> tuple[Path, ...]:
+    files: list[Path] = []
     for told in outputs.values():
         if isinstance(told, dict) and "picture" in told:
             target = to / Path(told["picture"]).name
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(folder.fetch(f"{place}/{told['picture']}"))
             files.append(target)
-    return Outcome(number, page, outputs, tuple(files), logs)
+    return tuple(files)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +11,18 @@ from ziggurat.databricks.calls import Calls
 from ziggurat.databricks.endpoints import Endpoints
 from ziggurat.databricks.lab.specs import TAG
 from ziggurat.databricks.lab.state import Entry
-from ziggurat.databricks.lab.thing import ABSENT, OTHERS, OURS, WAIT_SECONDS, Found, Tell, digest_of, patiently, tagged
+from ziggurat.databricks.lab.thing import (
+    ABSENT,
+    OTHERS,
+    OURS,
+    SAY_SECONDS,
+    WAIT_SECONDS,
+    Found,
+    Tell,
+    digest_of,
+    patiently,
+    tagged,
+)
 from ziggurat.databricks.secrets import Reference, Secrets
 from ziggurat.errors import InputError, WorkspaceNotFound
 
@@ -61,8 +73,9 @@ class LabSecret:
             there = self._reference.key in self._secrets.list(self._reference.scope)
         except WorkspaceNotFound:
             there = False
+        if not there or (entry is not None and entry.digest != self.digest):
+            self.value()  # it will be written: better refused now than half-way
         if not there:
-            self.value()
             return Found(ABSENT)
         return Found(OURS if entry else OTHERS, self.name)
 
@@ -99,18 +112,28 @@ class LabEndpoint:
 
     kind = "endpoint"
 
-    def __init__(self, calls: Calls, name: str, config: Mapping[str, Any], mark: str) -> None:
+    def __init__(
+        self, calls: Calls, name: str, config: Mapping[str, Any], mark: str, *, needs: Reference | None = None
+    ) -> None:
         self._endpoints = Endpoints(calls)
+        self._secrets = Secrets(calls)
+        self._needs = needs
         self._config = config
         self._mark = mark
         self.name = name
         self.digest = digest_of(config)
 
     def find(self, entry: Entry | None) -> Found:  # noqa: ARG002 (a Thing takes it; the tag says whose it is)
-        """Look for it, and at its tag."""
+        """Look for it, and at its tag; and, before it is made, for the secret it needs that the lab does not make.
+
+        Raises:
+            WorkspaceNotFound: If that secret is not there.
+        """
         try:
             told = self._endpoints.get(self.name).told
         except WorkspaceNotFound:
+            if self._needs is not None:
+                self._secrets.check(self._needs)
             return Found(ABSENT)
         return Found(OURS if tagged(told, self._mark) else OTHERS, self.name)
 
@@ -128,8 +151,8 @@ class LabEndpoint:
 
     def wait(self, identity: str, tell: Tell) -> None:
         """Wait until it answers."""
-        said = ""
+        said, heard = "", time.monotonic()
         for state in self._endpoints.wait(identity, seconds=WAIT_SECONDS):
-            if state.word != said:
-                said = state.word
+            if state.word != said or time.monotonic() - heard >= SAY_SECONDS:
+                said, heard = state.word, time.monotonic()
                 tell(f"endpoint {identity}: {said}")

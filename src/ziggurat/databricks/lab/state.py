@@ -20,6 +20,9 @@ from ziggurat.errors import InputError, ZigguratError
 
 _VERSION = 1
 
+KINDS = frozenset({"cluster", "libraries", "endpoint", "secret", "scope", "files", "folder", "run"})
+"""What a lab makes."""
+
 
 @dataclass(slots=True)
 class Entry:
@@ -68,9 +71,8 @@ class State:
             told = json.loads(path.read_text(encoding="utf-8"))
             if told["version"] != _VERSION:
                 raise ZigguratError(f"Another Ziggurat wrote this state (version {told['version']}).", where=str(path))
-            state = cls(
-                path, told["host"], told["mark"], [Entry(**one) for one in told["entries"]], told.get("began", 0)
-            )
+            entries = [_entry(one) for one in told["entries"]]
+            state = cls(path, told["host"], told["mark"], entries, told.get("began", 0))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -108,8 +110,11 @@ class State:
         self.write()
 
     def write(self) -> None:
-        """Replace the file, whole."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        """Replace the file, whole.
+
+        Raises:
+            InputError: If it cannot be written.
+        """
         told: dict[str, Any] = {
             "version": _VERSION,
             "host": self.host,
@@ -118,16 +123,26 @@ class State:
             "entries": [asdict(one) for one in self.entries],
         }
         half = self.path.with_suffix(".half")
-        with half.open("w", encoding="utf-8") as file:
-            json.dump(told, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        half.replace(self.path)
+        with _writable(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with half.open("w", encoding="utf-8") as file:
+                json.dump(told, file, indent=1)
+                file.flush()
+                os.fsync(file.fileno())
+            half.replace(self.path)
 
     def remove(self) -> None:
         """Nothing is left: the file goes too."""
-        self.path.unlink(missing_ok=True)
-        self.path.with_suffix(".half").unlink(missing_ok=True)
+        with _writable(self.path):
+            self.path.unlink(missing_ok=True)
+            self.path.with_suffix(".half").unlink(missing_ok=True)
+
+
+def _entry(told: dict[str, Any]) -> Entry:
+    entry = Entry(**told)
+    if entry.kind not in KINDS:
+        raise ValueError(f"it has a thing of kind {entry.kind!r}, which a lab never makes")
+    return entry
 
 
 @contextmanager
@@ -135,17 +150,31 @@ def held(path: Path) -> Iterator[None]:
     """Keep others from the same lab, for as long as the block runs; a killed process lets go by itself.
 
     Raises:
-        InputError: If another process works on it.
+        InputError: If another process works on it, or nothing can be written down there.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        import fcntl
-    except ImportError:  # not on Windows
-        yield
-        return
-    with path.with_suffix(".lock").open("w") as file:
+    with _writable(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = path.with_suffix(".lock").open("w")
+    with lock as file:
+        try:
+            import fcntl
+        except ImportError:  # not on Windows
+            yield
+            return
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise InputError("Another process works on this lab.", where=str(path), fix="wait for it") from error
         yield
+
+
+@contextmanager
+def _writable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"The lab's state cannot be written: {error.strerror or error}.",
+            where=str(path),
+            fix="put the lab file where you may write; without a state nothing could be found again",
+        ) from error

@@ -21,6 +21,7 @@ Tell = Callable[[str], None]
 """Who is told each step and state, a line each."""
 
 WAIT_SECONDS = 1800.0
+SAY_SECONDS = 30.0
 OURS, OTHERS, ABSENT, ASLEEP = "ours", "others", "absent", "asleep"
 
 
@@ -71,14 +72,23 @@ def tagged(told: Mapping[str, Any], mark: str) -> bool:
     return any(one.get("key") == TAG and one.get("value") == mark for one in told.get("tags") or ())
 
 
-def patiently(seconds: float, what: str) -> Iterator[None]:
+def patiently(seconds: float, what: str, tell: Tell | None = None) -> Iterator[None]:
     """Look again and again, more and more seldom.
+
+    Args:
+        seconds: How long.
+        what: What is waited for.
+        tell: Told every half minute that it is still waited for.
 
     Raises:
         ZigguratError: When the time is up.
     """
-    until, pause = time.monotonic() + seconds, 0.05
-    while time.monotonic() < until:
+    began = time.monotonic()
+    pause, said = 0.05, began
+    while (now := time.monotonic()) < began + seconds:
+        if tell is not None and now - said >= SAY_SECONDS:
+            said = now
+            tell(f"{what}: still waiting, for {now - began:.0f} s now")
         yield
         time.sleep(pause)
         pause = min(pause * 1.5, 5.0)

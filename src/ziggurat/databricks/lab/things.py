@@ -17,12 +17,17 @@ from ziggurat.databricks.secrets import Reference
 def things(lab: Lab, calls: Calls, state: State, folder: Folder) -> list[Thing]:
     """Everything a lab declares, in the order it is made."""
     found: list[Thing] = [LabFolder(folder), LabContents(lab, folder)]
+    own: set[Reference] = set()
     if lab.secrets is not None:
         found.append(LabScope(calls, lab.secrets.scope))
         for key, variable in lab.secrets.values.items():
-            found.append(LabSecret(calls, Reference(lab.secrets.scope, key), variable))
+            own.add(reference := Reference(lab.secrets.scope, key))
+            found.append(LabSecret(calls, reference, variable))
     for name, endpoint in lab.endpoints.items():
-        found.append(LabEndpoint(calls, name, endpoint_config(endpoint), state.mark))
+        needs = Reference.parse(endpoint.external.secret) if endpoint.external is not None else None
+        if needs in own:
+            needs = None
+        found.append(LabEndpoint(calls, name, endpoint_config(endpoint), state.mark, needs=needs))
     if lab.compute.cluster is not None:
         cluster = LabCluster(calls, lab, state)
         found.append(cluster)

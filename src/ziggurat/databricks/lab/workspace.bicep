@@ -6,17 +6,10 @@
 @maxLength(64)
 param workspaceName string = 'ziggurat-lab'
 
-@description('Standard is enough for the lab where it is still offered; premium adds access control and Unity Catalog.')
-@allowed([
-  'standard'
-  'premium'
-])
-param pricingTier string = 'premium'
-
 @description('Where it is made; where the resource group is, by default.')
 param location string = resourceGroup().location
 
-@description('Whether the clusters have no public addresses.')
+@description('Whether the clusters have no public addresses; they then reach out through a NAT gateway of the managed group.')
 param secureClusters bool = true
 
 var managedGroupName = 'databricks-rg-${workspaceName}-${uniqueString(workspaceName, resourceGroup().id)}'
@@ -25,7 +18,7 @@ resource workspace 'Microsoft.Databricks/workspaces@2024-05-01' = {
   name: workspaceName
   location: location
   sku: {
-    name: pricingTier
+    name: 'premium' // new workspaces of the standard tier are no longer made since April 2026
   }
   properties: {
     managedResourceGroupId: subscriptionResourceId('Microsoft.Resources/resourceGroups', managedGroupName)

@@ -52,8 +52,21 @@ class LocalWorkspace:
         if self._folder is None:
             self._temporary = tempfile.TemporaryDirectory(prefix="ziggurat-workspace-", ignore_cleanup_errors=True)
         place = self._folder if self._folder is not None else Path(self._temporary.name)  # type: ignore[union-attr]  # made above
-        door = _listening(self._port)
-        workspace = Workspace(place, **self._options)
+        door: socket.socket | None = None
+        try:
+            door = _listening(self._port)
+            workspace = Workspace(place, **self._options)
+        except BaseException as error:
+            if door is not None:
+                door.close()
+            self.__exit__()
+            if isinstance(error, OSError):
+                raise ZigguratError(
+                    f"The workspace's files cannot be kept there: {error.strerror or error}.",
+                    where=str(place),
+                    fix="choose another --folder, or none",
+                ) from error
+            raise
         workspace.url = f"http://127.0.0.1:{door.getsockname()[1]}"
         config = uvicorn.Config(
             application(workspace), log_level="critical", access_log=False, lifespan="off", timeout_graceful_shutdown=2

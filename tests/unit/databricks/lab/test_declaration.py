@@ -26,7 +26,7 @@ def test_a_lab_file_is_read_with_its_folder(tmp_path):
     [
         ({"librarys": []}, "librarys: unknown key (did you mean 'libraries'?)"),
         ({"folder": "/"}, "folder: unknown key"),
-        ({"name": "Lab 3"}, "name:"),
+        ({"name": "Lab 3"}, "name: this should be small letters, digits and -"),
         ({"compute": {}}, "compute: give exactly one of cluster, job and serverless"),
         ({"compute": {"serverless": {}, "job": {"spark_version": "x", "node_type_id": "y"}}}, "exactly one of"),
         ({"compute": {"cluster": {"spark_versoin": "x", "node_type_id": "y"}}}, "did you mean 'spark_version'"),
@@ -44,7 +44,25 @@ def test_a_lab_file_is_read_with_its_folder(tmp_path):
             {"endpoints": {"e": {"external": {"provider": "openai", "model": "m", "secret": "sk-very-secret"}}}},
             "scope/key",
         ),
-        ({"secrets": {"scope": "s", "values": {"k": "sk-very-secret"}}}, "secrets.values.k:"),
+        ({"secrets": {"scope": "s", "values": {"k": "sk-very-secret"}}}, "secrets.values.k: give the name of the env"),
+        ({"secrets": {"scope": "s", "values": {"k": "sk_very_secret_0123456789abcdef"}}}, "never the secret itself"),
+        (
+            {
+                "endpoints": {
+                    "e": {
+                        "config": {
+                            "served_entities": [{"openai_config": {"openai_api_key_plaintext": "sk-very-secret"}}]
+                        }
+                    }
+                }
+            },
+            "openai_api_key_plaintext would put a secret into this file",
+        ),
+        (
+            {"libraries": ["--index-url=https://user:sk-very-secret@index.example"]},
+            "libraries.0: this is no requirement",
+        ),
+        ({"libraries": ["x @ https://user:sk-very-secret@index.example/x.whl"]}, "libraries.0: a library's address"),
         ({"files": {"documents": "nowhere"}}, "files.documents: there is no nowhere"),
         ({"files": {"chain": "c.yaml"}}, "chat and picture are for the lab's own chain"),
         ({"ziggurat-lab": 2}, "ziggurat-lab:"),

@@ -153,4 +153,4 @@ def test_the_example_is_a_lab_whose_bundle_is_taken(tmp_path):
     lab = read_lab(EXAMPLE)
     told = yaml.safe_load(write_bundle(lab, tmp_path / "bundle")[0].read_text())
     assert Job.from_dict(told["resources"]["jobs"]["lab"]).name == lab.name
-    assert cost(lab).usd_idle is not None
+    assert cost(lab).dbu_per_hour is not None

@@ -44,6 +44,23 @@ def test_a_damaged_state_is_said_to_be_one(tmp_path, text):
     assert path.read_text() == text
 
 
+def test_a_state_with_a_thing_that_no_lab_makes_is_a_damaged_one(tmp_path):
+    state = State(tmp_path / "lab.json", HOST)
+    state.intend("spaceship", "s")
+    with pytest.raises(ZigguratError, match="kind 'spaceship'"):
+        State.read(tmp_path / "lab.json", HOST)
+
+
+def test_where_nothing_can_be_written_it_is_said_before_anything_is_made(tmp_path):
+    (tmp_path / "states").write_text("a file where the folder should be")
+    path = tmp_path / "states" / "lab.json"
+    with pytest.raises(InputError, match="state cannot be written") as caught, held(path):
+        pass
+    assert str(path) in str(caught.value)
+    with pytest.raises(InputError, match="state cannot be written"):
+        State(path, HOST).write()
+
+
 def test_marks_are_never_the_same(tmp_path):
     assert len({State(tmp_path, HOST).mark for _ in range(100)}) == 100
 

@@ -1,14 +1,17 @@
 """Files: folders that paths cannot leave, addresses that open once, pages that end."""
 
 import os
+import socket
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 from quick_workspace import plain, quick_workspace
 
+from ziggurat.databricks.local import LocalWorkspace
 from ziggurat.databricks.local.call import Refusal
 from ziggurat.databricks.local.tree import Tree
+from ziggurat.errors import ZigguratError
 
 VOLUME = "/Volumes/main/default/v"
 
@@ -97,3 +100,14 @@ def test_workspace_files_go_through_their_plain_address_too(local):
 def test_a_page_that_cannot_be_is_refused(local, query):
     with plain(local) as http:
         assert http.get("/api/2.1/clusters/list", params=query).status_code == 400
+
+
+def test_a_workspace_whose_folder_cannot_be_leaves_no_port_taken(tmp_path):
+    (tmp_path / "taken").write_text("a file")
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    with pytest.raises(ZigguratError, match="files cannot be kept there"):
+        LocalWorkspace(tmp_path / "taken" / "below", port=port).__enter__()
+    with LocalWorkspace(tmp_path / "fine", port=port) as local:
+        assert local.url.endswith(f":{port}")
