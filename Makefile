@@ -35,7 +35,7 @@ imports: $(VENV)/.dev ## imports run one way
 	$(BIN)/lint-imports
 
 unit: $(VENV)/.dev $(CLIENTS)/.ready ## all tests, docs examples included; one file: make unit T=tests/unit/test_cli.py
-	$(BIN)/pytest $(T)
+	$(BIN)/pytest $(if $(T),$(T),-n 2 --dist loadfile)
 
 clients: $(CLIENTS)/.ready ## databricks-langchain and its relatives, in an environment of their own
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ziggurat.cli import HELP
-from ziggurat.cli.databricks_way_in import way_in, workspace_options
-from ziggurat.cli.outputs import wide_console
+from ziggurat.cli.databricks_way_in import confirmed, way_in, workspace_options
+from ziggurat.cli.lazy import Suggesting
+from ziggurat.cli.outputs import read_input, wide_console
 
 if TYPE_CHECKING:
     from ziggurat.databricks.endpoints import Endpoints, State
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 name_argument = click.argument("name")
 
 
-@click.group("endpoints", context_settings=HELP)
+@click.group("endpoints", cls=Suggesting, context_settings=HELP)
 def endpoints() -> None:
     """List, make, wait for, ask and remove the serving endpoints of a workspace.
 
@@ -36,11 +38,15 @@ def endpoints() -> None:
 @workspace_options
 def list_endpoints(host: str | None, profile: str | None) -> None:
     """Show all endpoints: what each is for, what it serves, whether it answers."""
+    from rich.markup import escape
     from rich.table import Table
 
-    table = Table("endpoint", "state", "task", "serves", box=None, padding=(0, 2, 0, 0))
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for column in ("endpoint", "state", "task"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("serves", overflow="fold")
     for one in _endpoints(host, profile).list():
-        table.add_row(one.name, _word(one), one.task or "custom", ", ".join(one.models))
+        table.add_row(escape(one.name), _word(one), one.task or "custom", escape(", ".join(one.models)))
     wide_console().print(table if table.row_count else "There are no endpoints.")
 
 
@@ -58,6 +64,10 @@ def what_it_serves(command: Any) -> Any:
         (
             click.option("--external", metavar="PROVIDER:MODEL", help="A model of another provider: openai:gpt-4.1."),
             click.option("--secret", metavar="SCOPE/KEY", help="Where the key of an external model is."),
+            click.option(
+                "--setting", "settings", multiple=True, metavar="NAME=VALUE",
+                help="More of an external model's provider: openai_api_base=https://….",
+            ),
             click.option("--task", default="llm/v1/chat", show_default=True, help="What an external model is for."),
             click.option("--model", metavar="CATALOG.SCHEMA.NAME", help="A registered model."),
             click.option("--version", "number", metavar="N", help="Which version of it."),
@@ -85,9 +95,10 @@ def create(name: str, wait: bool, host: str | None, profile: str | None, **serve
     """Make an endpoint and wait until it answers."""
     known = _endpoints(host, profile)
     state = known.create(name, _config(**served))
-    click.echo(f"{name} is {state.word}.")
     if wait:
         _wait(known, name)
+    else:
+        _say(name, state)
 
 
 @endpoints.command("update", context_settings=HELP)
@@ -98,9 +109,11 @@ def create(name: str, wait: bool, host: str | None, profile: str | None, **serve
 def update(name: str, wait: bool, host: str | None, profile: str | None, **served: Any) -> None:
     """Serve something else; the old answers until the new is ready."""
     known = _endpoints(host, profile)
-    known.update(name, _config(**served))
+    state = known.update(name, _config(**served))
     if wait:
         _wait(known, name)
+    else:
+        _say(name, state)
 
 
 @endpoints.command("wait", context_settings=HELP)
@@ -140,7 +153,7 @@ def delete(name: str, yes: bool, host: str | None, profile: str | None) -> None:
     known = _endpoints(host, profile)
     state = known.get(name)
     if not yes:
-        click.confirm(f"Remove {name}, which serves {', '.join(state.models) or 'nothing'}?", abort=True)
+        confirmed(f"Remove {name}, which serves {', '.join(state.models) or 'nothing'}?")
     known.delete(name)
     click.echo(f"Removed {name}.")
 
@@ -156,23 +169,43 @@ def _word(state: State) -> str:
     return f"[{colour}]{state.word}[/]"
 
 
-def _wait(known: Endpoints, name: str, seconds: float = 1800.0) -> None:
-    import time
+def _say(name: str, state: State) -> None:
+    wide_console().print(f"{name} is {_word(state)}.", highlight=False)
 
+
+def _wait(known: Endpoints, name: str, seconds: float = 1800.0) -> None:
+    """Show how an endpoint does until it is ready: on a line that moves, or a line for each change in a file."""
     console = wide_console()
     began = time.monotonic()
-    with console.status(f"{name}: waiting") as line:
-        for state in known.wait(name, seconds=seconds):
-            line.update(f"{name}: {state.word}, {time.monotonic() - began:.0f} s")
-    console.print(f"{name} is ready after {time.monotonic() - began:.0f} s.")
+    shown = ""
+    try:
+        with console.status(f"{name}: waiting") as line:
+            for state in known.wait(name, seconds=seconds):
+                line.update(f"{name} is {_word(state)}, {_elapsed(began)}")
+                if state.word != shown and not console.is_terminal:
+                    _say(name, state)
+                shown = state.word
+    except KeyboardInterrupt:
+        click.echo(f"{name} goes on by itself; `ziggurat databricks endpoints wait {name}` looks again.", err=True)
+        raise
+    took = f" after {_elapsed(began)}" if time.monotonic() - began >= 1 else ""
+    if console.is_terminal or took:
+        console.print(f"{name} is [green]ready[/]{took}.", highlight=False)
+
+
+def _elapsed(began: float) -> str:
+    minutes, seconds = divmod(round(time.monotonic() - began), 60)
+    return f"{minutes} min {seconds:02} s" if minutes else f"{seconds} s"
 
 
 def _config(
+    *,
     external: str | None,
     secret: str | None,
     task: str,
     model: str | None,
     number: str | None,
+    settings: tuple[str, ...],
     size: str,
     always_on: bool,
     file: Path | None,
@@ -182,7 +215,7 @@ def _config(
     Raises:
         InputError: If they say nothing, or two things at once.
     """
-    from ziggurat.databricks import endpoints as kinds
+    from ziggurat.databricks import serving as kinds
     from ziggurat.errors import InputError
 
     if sum(one is not None for one in (external, model, file)) != 1:
@@ -193,7 +226,7 @@ def _config(
             raise InputError(f"{external!r} names no model.", fix="--external openai:gpt-4.1")
         if not secret:
             raise InputError("An external model needs a key.", fix="--secret SCOPE/KEY says where it is")
-        return kinds.external(named, provider, secret, task=task)
+        return kinds.external(named, provider, secret, task=task, settings=dict(map(read_input, settings)))
     if model is not None:
         if not number:
             raise InputError(f"Which version of {model}?", fix="--version 1")

@@ -1,8 +1,11 @@
-"""``ziggurat databricks local`` and ``driver-app``: servers on this machine."""
+"""``ziggurat databricks local`` and ``driver-app``: servers on this machine, until they are told to stop."""
 
 from __future__ import annotations
 
+import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -44,19 +47,30 @@ def local(
       ziggurat databricks local
       ziggurat databricks local --port 9000 --refuse 0.1 --cut 0.05
     """
+    from ziggurat import models
     from ziggurat.databricks.local import LocalWorkspace, Models
     from ziggurat.databricks.local.faults import Faults
 
+    if chat:
+        models.chat(chat)  # a spec that nobody answers to is refused now, not at the first question
+    if embeddings:
+        models.embeddings(embeddings)
     console = wide_console()
     luck = Faults(faults["refuse"], faults["fail"], faults["cut"], (faults["stall"], _STALL_SECONDS))
-    with LocalWorkspace(
-        folder, port=port, token=token, models=Models(chat=chat, embeddings=embeddings), faults=luck
-    ) as workspace:
+    who = Models(chat=chat, embeddings=embeddings)
+    with (
+        _until_stopped("Stopped. " + (f"Its files are in {folder}." if folder else "Everything in it is gone.")),
+        LocalWorkspace(folder, port=port, token=token, models=who, faults=luck) as workspace,
+    ):
         console.print("A workspace runs on this machine. In another terminal:\n")
-        console.print(f"  export DATABRICKS_HOST={workspace.url}", soft_wrap=True, highlight=False)
-        console.print(f"  export DATABRICKS_TOKEN={workspace.token}", soft_wrap=True, highlight=False)
+        console.print(f"  export DATABRICKS_HOST={workspace.url}", soft_wrap=True, highlight=False, markup=False)
+        console.print(f"  export DATABRICKS_TOKEN={workspace.token}", soft_wrap=True, highlight=False, markup=False)
         console.print("  ziggurat databricks endpoints list\n", highlight=False)
-        console.print("Ctrl-C stops it.")
+        told = {"429": luck.refuse, "503": luck.unavailable, "cut": luck.cut, "stalled": faults["stall"]}
+        wrong = ", ".join(f"{share:.0%} {name}" for name, share in told.items() if share)
+        if wrong:
+            console.print(f"[yellow]Of the calls of models, on request: {wrong}.[/]", highlight=False)
+        console.print("Ctrl-C stops it.", highlight=False)
         threading.Event().wait()
 
 
@@ -98,7 +112,45 @@ def driver_app(
     chat = models.chat(model)
     app = DriverApp(chat, Bounds(concurrency, waiting, seconds, max_tokens=max_tokens))
     console = wide_console()
-    console.print(f"Listening on http://{listen}:{port}/ ; Ctrl-C stops it.", soft_wrap=True, highlight=False)
-    if port not in PORTS:
-        console.print(f"[yellow]The driver proxy passes on ports {PORTS[0]} to {PORTS[-1]} only.[/]")
-    serve(app, host=listen, port=port)
+
+    def listening() -> None:
+        address = f"http://{f'[{listen}]' if ':' in listen else listen}:{port}/"
+        console.print(f"Listening on {address} ; Ctrl-C stops it.", soft_wrap=True, highlight=False, markup=False)
+        if port not in PORTS:
+            console.print(f"[yellow]The driver proxy passes on ports {PORTS[0]} to {PORTS[-1]} only.[/]")
+
+    with _until_stopped("Stopped."), _said_in_terminal():
+        serve(app, host=listen, port=port, listening=listening)
+
+
+@contextmanager
+def _until_stopped(farewell: str) -> Iterator[None]:
+    """A server's life: Ctrl-C and SIGTERM end it alike, in order, and are no error."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    in_main = threading.current_thread() is threading.main_thread()  # only there may signals be taken
+    before = signal.signal(signal.SIGTERM, stop) if in_main else None
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo(f"\n{farewell}", err=True)
+    finally:
+        if in_main:
+            signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _said_in_terminal() -> Iterator[None]:
+    """Shows what the application logs: what its model's errors say, which callers are not told."""
+    import logging
+
+    log = logging.getLogger("ziggurat.databricks.driver_app")
+    shown = logging.StreamHandler()
+    shown.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    log.addHandler(shown)
+    try:
+        yield
+    finally:
+        log.removeHandler(shown)

@@ -1,7 +1,8 @@
-"""The options that say which workspace, shared by the commands that ask one."""
+"""What the commands that ask a workspace share: the options that say which one, and the question before a removal."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -29,3 +30,25 @@ def way_in(host: str | None, profile: str | None) -> Calls:
     from ziggurat.workspace import access
 
     return Calls(access(host, profile=profile))
+
+
+def confirmed(question: str) -> None:
+    """Ask before something is removed.
+
+    Raises:
+        SystemExit: If the answer is no.
+        click.Abort: If the question is interrupted.
+        InputError: If there is nobody to answer.
+    """
+    from ziggurat.errors import InputError
+
+    try:
+        yes = click.confirm(question)
+    except click.Abort as error:
+        if sys.stdin.isatty():
+            raise
+        click.echo()
+        raise InputError("There is nobody to ask.", fix="--yes removes it without asking") from error
+    if not yes:
+        click.echo("Nothing was removed.")
+        sys.exit(1)

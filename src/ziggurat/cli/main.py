@@ -57,7 +57,9 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; an error of ours is printed without a traceback."""
     try:
-        cli(standalone_mode=False)
+        code = cli(standalone_mode=False)
+        if isinstance(code, int) and code:  # what a command gave to ctx.exit
+            sys.exit(code)
     except click.exceptions.Abort:
         sys.exit(_INTERRUPTED)
     except click.ClickException as error:

@@ -1,12 +1,13 @@
 """Serving endpoints: made, looked at, waited for, changed and removed.
 
-An endpoint is described by the same mapping that ``mlflow.deployments`` and ``databricks-sdk`` take, so what one
-of the three made, the others know; `external`, `custom` and `foundation` write the usual ones. Invariant: a
-secret is only ever a reference, and one that does not exist is refused before anything is created.
+What an endpoint serves is a mapping (`serving`) that ``mlflow.deployments`` and ``databricks-sdk`` take as well,
+so what one of the three made, the others know. Invariant: a secret that does not exist, or is no reference, is
+refused before anything is created or changed.
 """
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,28 +15,20 @@ from typing import Any
 from urllib.parse import quote
 
 from ziggurat.databricks.calls import Calls
-from ziggurat.databricks.secrets import Reference, Secrets
-from ziggurat.errors import EndpointNotReady, InputError, WorkspaceError, WorkspaceNotFound
+from ziggurat.databricks.secrets import Secrets
+from ziggurat.databricks.serving import KEYS, TASKS, check_no_secret, custom, external, foundation, references
+from ziggurat.errors import EndpointNotReady, EndpointRefused, InputError, WorkspaceError, WorkspaceNotFound
 from ziggurat.suggest import did_you_mean
+from ziggurat.workspace import without_secrets
+
+__all__ = ["KEYS", "TASKS", "Endpoints", "State", "custom", "external", "foundation"]
 
 _ROOT = "/api/2.0/serving-endpoints"
-_POLL_SECONDS = 1.0
+_FIRST_POLL, _LONGEST_POLL = 0.25, 5.0
 _LOG_LINES = 15
-
-KEYS = {
-    "openai": "openai_api_key",
-    "anthropic": "anthropic_api_key",
-    "cohere": "cohere_api_key",
-    "ai21labs": "ai21labs_api_key",
-    "palm": "palm_api_key",
-    "databricks-model-serving": "databricks_api_token",
-    "google-cloud-vertex-ai": "private_key",
-    "amazon-bedrock": "aws_secret_access_key",
-    "custom": "bearer_token_auth",
-}
-"""The providers of external models, and the setting of each that is a secret."""
-
-TASKS = ("llm/v1/chat", "llm/v1/completions", "llm/v1/embeddings")
+_FAILED = ("UPDATE_FAILED", "UPDATE_CANCELED")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+_TAKEN = "already exists"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +39,7 @@ class State:
         name: Its name.
         ready: Whether it answers.
         updating: Whether a change is under way.
-        failed: Whether the last change failed.
+        failed: Whether the last change failed or was cancelled.
         task: What it is for; empty for custom models.
         models: What it serves, a few words each.
         told: Everything the workspace says of it.
@@ -68,89 +61,6 @@ class State:
         if self.updating:
             return "changing" if self.ready else "deploying"
         return "ready" if self.ready else "not ready"
-
-
-def external(
-    model: str,
-    provider: str,
-    secret: str | Mapping[str, str],
-    *,
-    task: str = "llm/v1/chat",
-    settings: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """The mapping of an external model.
-
-    Args:
-        model: The provider's name of it, ``gpt-4.1``.
-        provider: One of `KEYS`.
-        secret: Where its key is, ``scope/key``; or a mapping of settings to such places.
-        task: One of `TASKS`.
-        settings: Further settings of the provider that are no secrets, ``{"openai_api_base": …}``.
-
-    Raises:
-        InputError: If the provider or the task is unknown, or a secret is given in plain text.
-    """
-    if provider not in KEYS:
-        raise InputError(
-            f"There is no provider {provider!r}{did_you_mean(provider, KEYS)}.", fix=f"one of {', '.join(KEYS)}"
-        )
-    if task not in TASKS:
-        raise InputError(f"There is no task {task!r}{did_you_mean(task, TASKS)}.", fix=f"one of {', '.join(TASKS)}")
-    given = {KEYS[provider]: secret} if isinstance(secret, str) else dict(secret)
-    plain = [name for name in (*given, *(settings or {})) if name.endswith("_plaintext")]
-    if plain:
-        raise InputError(
-            f"{plain[0]} would put a secret into the endpoint's description.", fix="put it into a secret scope"
-        )
-    referred = {name: str(Reference.parse(place)) for name, place in given.items()}
-    kind = "custom_provider" if provider == "custom" else provider.replace("-", "_")
-    described = {"name": model, "provider": provider, "task": task, f"{kind}_config": {**(settings or {}), **referred}}
-    return {"served_entities": [{"name": model.replace("/", "-").replace(".", "-"), "external_model": described}]}
-
-
-def custom(
-    model: str,
-    version: str | int,
-    *,
-    size: str = "Small",
-    scale_to_zero: bool = True,
-    environment: Mapping[str, str] | None = None,
-) -> dict[str, Any]:
-    """The mapping of a registered model.
-
-    Args:
-        model: Its name in the registry, ``catalog.schema.name``.
-        version: Which of its versions.
-        size: ``Small``, ``Medium`` or ``Large``: how many requests it takes at once.
-        scale_to_zero: Whether it costs nothing while nobody asks.
-        environment: Variables for it; a value ``scope/key`` in double braces is taken from a secret.
-    """
-    entity: dict[str, Any] = {
-        "entity_name": model,
-        "entity_version": str(version),
-        "workload_size": size,
-        "scale_to_zero_enabled": scale_to_zero,
-    }
-    if environment:
-        entity["environment_vars"] = dict(environment)
-    return {"served_entities": [entity]}
-
-
-def foundation(model: str, version: str | int, *, tokens_per_second: int) -> dict[str, Any]:
-    """The mapping of a foundation model with throughput of its own; those paid by token are there already.
-
-    Args:
-        model: Its name, ``system.ai.llama_v3_3_70b_instruct``.
-        version: Which of its versions.
-        tokens_per_second: The throughput that is paid for.
-    """
-    entity = {
-        "entity_name": model,
-        "entity_version": str(version),
-        "min_provisioned_throughput": 0,
-        "max_provisioned_throughput": tokens_per_second,
-    }
-    return {"served_entities": [entity]}
 
 
 class Endpoints:
@@ -188,19 +98,32 @@ class Endpoints:
             tags: What marks it.
 
         Raises:
-            WorkspaceNotFound: If a secret it refers to does not exist.
+            InputError: If the name cannot be, or there is a secret in the mapping itself.
+            WorkspaceNotFound: If a secret it refers to does not exist; the closest name is suggested.
             EndpointRefused: If there is one of that name, or the workspace refuses the mapping.
         """
+        _path(name)
         self._check_secrets(config)
         body: dict[str, Any] = {"name": name, "config": dict(config)}
         if tags:
             body["tags"] = [{"key": key, "value": value} for key, value in tags.items()]
-        return _state(self._calls.post(_ROOT, body))
+        try:
+            return _state(self._calls.post(_ROOT, body))
+        except EndpointRefused as error:
+            if _TAKEN not in error.what:
+                raise
+            raise EndpointRefused(
+                f"There is an endpoint {name!r} already.",
+                where=self._calls.access.host,
+                fix=f"`ziggurat databricks endpoints update {name}` changes what it serves",
+                status_code=error.status_code,
+            ) from error
 
     def update(self, name: str, config: Mapping[str, Any]) -> State:
         """Serve something else; the old answers until the new is ready.
 
         Raises:
+            InputError: If there is a secret in the mapping itself.
             WorkspaceNotFound: If it is not there, or a secret it refers to is not.
             EndpointRefused: If the workspace refuses the mapping.
         """
@@ -232,29 +155,33 @@ class Endpoints:
             WorkspaceNotFound: If it is not there.
         """
         until = time.monotonic() + seconds
+        pause = _FIRST_POLL
         while True:
             state = self.get(name)
             yield state
             if state.failed:
                 raise EndpointNotReady(
                     f"The endpoint {name!r} failed to deploy.",
-                    where=_path(name),
-                    fix=self._log(state) or "look at its events",
+                    where=self._calls.access.host + _path(name),
+                    fix=self._why(state) or "look at its events in the workspace",
                 )
             if state.ready and not state.updating:
                 return
-            if time.monotonic() > until:
+            left = until - time.monotonic()
+            if left <= 0:
                 raise EndpointNotReady(
                     f"The endpoint {name!r} is not ready after {seconds:g} s.",
-                    where=_path(name),
-                    fix="wait longer, or look at its logs",
+                    where=self._calls.access.host + _path(name),
+                    fix="wait longer, or look at its events in the workspace",
                 )
-            time.sleep(_POLL_SECONDS)
+            time.sleep(min(pause, left))
+            pause = min(pause * 1.5, _LONGEST_POLL)
 
     def _check_secrets(self, config: Mapping[str, Any]) -> None:
+        check_no_secret(config)
         secrets = Secrets(self._calls)
-        for reference in sorted({str(one) for one in _references(config)}):
-            secrets.check(Reference.parse(reference))
+        for reference in sorted(set(references(config)), key=str):
+            secrets.check(reference)
 
     def _missing(self, name: str, error: WorkspaceError) -> WorkspaceNotFound:
         try:
@@ -268,34 +195,36 @@ class Endpoints:
             status_code=error.status_code,
         )
 
-    def _log(self, state: State) -> str:
-        """The end of the build log, where there is one."""
+    def _why(self, state: State) -> str:
+        """What the workspace says of a failure: the state of what failed, and the end of its build log."""
         config = state.told.get("pending_config") or state.told.get("config") or {}
+        told = []
         for entity in config.get("served_entities") or ():
-            try:
-                told = self._calls.get(f"{_path(state.name)}/served-models/{quote(str(entity.get('name')))}/build-logs")
-            except WorkspaceError:
-                continue
-            lines = str(told.get("logs") or "").strip().splitlines()
-            if lines:
-                return "its build log ends:\n" + "\n".join(lines[-_LOG_LINES:])
-        return ""
+            message = str((entity.get("state") or {}).get("deployment_state_message") or "").strip()
+            lines = self._log(state.name, str(entity.get("name")))[-_LOG_LINES:]
+            told += [message] * bool(message) + ["its build log ends:", *lines] * bool(lines)
+        return "\n".join(map(without_secrets, told))
+
+    def _log(self, name: str, served: str) -> tuple[str, ...]:
+        try:
+            told = self._calls.get(f"{_path(name)}/served-models/{quote(served, safe='')}/build-logs")
+        except WorkspaceError:
+            return ()
+        return tuple(str(told.get("logs") or "").strip().splitlines())
 
 
 def _path(name: str) -> str:
-    return f"{_ROOT}/{quote(name, safe='')}"
+    """Where an endpoint is.
 
-
-def _references(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        if value.strip().startswith("{{") and "secrets/" in value:
-            yield value
-    elif isinstance(value, Mapping):
-        for one in value.values():
-            yield from _references(one)
-    elif isinstance(value, list | tuple):
-        for one in value:
-            yield from _references(one)
+    Raises:
+        InputError: If none can have that name.
+    """
+    if not _NAME.fullmatch(name):
+        raise InputError(
+            f"{name[:80]!r} is not the name of an endpoint.",
+            fix="letters, digits, - and _, at most 63, no - or _ first",
+        )
+    return f"{_ROOT}/{name}"
 
 
 def _state(told: Mapping[str, Any]) -> State:
@@ -308,7 +237,7 @@ def _state(told: Mapping[str, Any]) -> State:
         name=str(told.get("name")),
         ready=state.get("ready") == "READY",
         updating=update == "IN_PROGRESS",
-        failed=update == "UPDATE_FAILED",
+        failed=update in _FAILED,
         task=task,
         models=tuple(_model(one) for one in entities),
         told=told,

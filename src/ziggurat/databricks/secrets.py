@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ziggurat.databricks.calls import Calls
-from ziggurat.errors import InputError, WorkspaceError, WorkspaceNotFound
+from ziggurat.errors import EndpointRefused, InputError, WorkspaceError, WorkspaceNotFound
 from ziggurat.suggest import did_you_mean
 
 _ROOT = "/api/2.0/secrets"
-_REFERENCE = re.compile(r"(?:\{\{\s*)?(?:secrets/)?([\w.@-]+)/([\w.@-]+)(?:\s*\}\})?")
+_PLACE = r"([\w.@-]+)/([\w.@-]+)"
+_REFERENCE = re.compile(rf"(?:secrets/)?{_PLACE}")
+_IN_BRACES = re.compile(rf"\{{\{{\s*secrets/{_PLACE}\s*\}}\}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Reference:
         Raises:
             InputError: If it is none of these. The text is not repeated: it may be the secret itself.
         """
-        found = _REFERENCE.fullmatch(text.strip())
+        found = _REFERENCE.fullmatch(text.strip()) or _IN_BRACES.fullmatch(text.strip())
         if found is None:
             raise InputError("This is not a reference to a secret.", fix="write scope/key, never the secret itself")
         return cls(found.group(1), found.group(2))
@@ -83,8 +85,15 @@ class Secrets:
         if not value:
             raise InputError("The secret is empty.", where=f"{reference.scope}/{reference.key}")
         if reference.scope not in self.scopes():
-            self._calls.post(f"{_ROOT}/scopes/create", {"scope": reference.scope})
+            self._make_scope(reference.scope)
         self._calls.post(f"{_ROOT}/put", {"scope": reference.scope, "key": reference.key, "string_value": value})
+
+    def _make_scope(self, scope: str) -> None:
+        try:
+            self._calls.post(f"{_ROOT}/scopes/create", {"scope": scope})
+        except EndpointRefused as error:
+            if "already exists" not in error.what:  # somebody else was faster
+                raise
 
     def check(self, reference: Reference) -> None:
         """See that a secret is there.
@@ -105,17 +114,24 @@ class Secrets:
         """Remove a secret.
 
         Raises:
-            WorkspaceNotFound: If it is not there.
+            WorkspaceNotFound: If it is not there; the closest name is suggested.
         """
-        self._calls.post(f"{_ROOT}/delete", {"scope": reference.scope, "key": reference.key})
+        try:
+            self._calls.post(f"{_ROOT}/delete", {"scope": reference.scope, "key": reference.key})
+        except WorkspaceNotFound:
+            self.check(reference)
+            raise
 
     def delete_scope(self, scope: str) -> None:
         """Remove a scope and everything in it.
 
         Raises:
-            WorkspaceNotFound: If it is not there.
+            WorkspaceNotFound: If it is not there; the closest is suggested.
         """
-        self._calls.post(f"{_ROOT}/scopes/delete", {"scope": scope})
+        try:
+            self._calls.post(f"{_ROOT}/scopes/delete", {"scope": scope})
+        except WorkspaceNotFound as error:
+            raise self._no_scope(scope) from error
 
     def _no_scope(self, scope: str) -> WorkspaceNotFound:
         try:

@@ -15,7 +15,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import ConfigDict, Field
-from tests.support.quick_workspace import quick_workspace, sdk
+from quick_workspace import quick_workspace, sdk
 
 from ziggurat import LLM, MultiChain, chat
 from ziggurat.databricks import Databricks, DriverApp, driver
