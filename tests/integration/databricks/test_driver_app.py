@@ -3,137 +3,23 @@
 import asyncio
 import json
 import logging
-import socket
 import threading
 import time
-from contextlib import contextmanager
 
 import httpx
 import pytest
-import uvicorn
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
-from pydantic import ConfigDict, Field
-from quick_workspace import quick_workspace, sdk
+from driver_apps import Counting, CountingAsync, _a_door, ask, both, health, served, until
 
 from ziggurat import LLM, MultiChain, chat
-from ziggurat.databricks import Databricks, DriverApp, driver
+from ziggurat.databricks import Databricks, DriverApp
 from ziggurat.databricks.driver_app import Bounds, serve
 from ziggurat.errors import (
-    EndpointNotReady,
     EndpointRefused,
     InputError,
-    WorkspaceDenied,
-    WorkspaceError,
-    WorkspaceNotFound,
     WorkspaceUnavailable,
     ZigguratError,
 )
-from ziggurat.testing import FakeChat, FakeEmbeddings
-
-SPARK = "16.4.x-scala2.12"
-
-
-class Counting(BaseChatModel):
-    """Counts how many calls are inside at a time, and answers all of its script whatever the stop texts."""
-
-    answer: str = "I am well. And you? Fine."
-    seconds: float = 0.0
-    raised: BaseException | None = None
-    seen: list = Field(default_factory=list)
-    inside: int = 0
-    most: int = 0
-
-    model_config = ConfigDict(arbitrary_types_allowed=True)
-
-    def model_post_init(self, _):
-        self._lock = threading.Lock()
-
-    @property
-    def _llm_type(self):
-        return "counting"
-
-    def _enter(self, messages, stop, options):
-        with self._lock:
-            self.seen.append((messages[-1].text, stop, options))
-            self.inside += 1
-            self.most = max(self.most, self.inside)
-
-    def _leave(self):
-        with self._lock:
-            self.inside -= 1
-
-    def _said(self):
-        if self.raised is not None:
-            raise self.raised
-        return ChatResult(generations=[ChatGeneration(message=AIMessage(self.answer))])
-
-    def _generate(self, messages, stop=None, run_manager=None, **options):
-        self._enter(messages, stop, options)
-        try:
-            time.sleep(self.seconds)
-            return self._said()
-        finally:
-            self._leave()
-
-
-class CountingAsync(Counting):
-    """The same, asynchronous by itself."""
-
-    async def _agenerate(self, messages, stop=None, run_manager=None, **options):
-        self._enter(messages, stop, options)
-        try:
-            await asyncio.sleep(self.seconds)
-            return self._said()
-        finally:
-            self._leave()
-
-
-@contextmanager
-def served(model, **bounds):
-    """The application behind uvicorn on a port that the driver proxy knows."""
-    door = _a_door()
-    app = DriverApp(model, Bounds(**bounds))
-    config = uvicorn.Config(app.asgi(), log_level="critical", lifespan="off", timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [door]}, daemon=True)
-    thread.start()
-    try:
-        yield door.getsockname()[1]
-    finally:
-        server.should_exit = True
-        thread.join(10)
-        door.close()
-    assert not thread.is_alive()
-
-
-def _a_door():
-    for port in driver.PORTS:
-        try:
-            return socket.create_server(("127.0.0.1", port))
-        except OSError:
-            continue
-    raise AssertionError("no port of the driver proxy is free")
-
-
-def ask(port, body=None, **options):
-    sent = {"json": body} if body is not None else options
-    return httpx.post(f"http://127.0.0.1:{port}/", timeout=20, trust_env=False, **sent)
-
-
-def health(port):
-    return httpx.get(f"http://127.0.0.1:{port}/health", trust_env=False).json()
-
-
-def until(true, seconds=5.0):
-    end = time.monotonic() + seconds
-    while not true() and time.monotonic() < end:
-        time.sleep(0.01)
-    assert true()
-
-
-both = pytest.mark.parametrize("kind", [Counting, CountingAsync])
+from ziggurat.testing import FakeChat
 
 
 class TestAnswers:
@@ -434,80 +320,3 @@ class TestNextDoor:
 
             assert asyncio.run(ask_twice()) == [model.answer] * 2
         assert model.most == 1
-
-
-@pytest.fixture(scope="module")
-def workspace():
-    from ziggurat.databricks.local import Models
-
-    with quick_workspace(models=Models(chat=FakeChat(script="ok"), embeddings=FakeEmbeddings())) as made:
-        yield made
-
-
-@pytest.fixture
-def local(workspace, monkeypatch):
-    monkeypatch.setenv("DATABRICKS_HOST", workspace.url)
-    monkeypatch.setenv("DATABRICKS_TOKEN", workspace.token)
-    return workspace
-
-
-@pytest.fixture(scope="module")
-def cluster(workspace):
-    made = sdk(workspace).clusters.create(spark_version=SPARK, node_type_id="Standard_DS3_v2", num_workers=1)
-    return made.result().cluster_id
-
-
-class TestThroughTheProxy:
-    def test_the_class_finds_the_way(self, local, cluster):
-        model = Counting()
-        with served(model) as port:
-            llm = Databricks(cluster_id=cluster, cluster_driver_port=port, model_kwargs={"temperature": 0.1})
-            assert llm.invoke("How are you?", stop=["."]) == "I am well"
-            assert asyncio.run(llm.ainvoke("How are you?")) == model.answer
-        assert model.seen[0] == ("How are you?", ["."], {"temperature": 0.1})
-        path = f"/driver-proxy-api/o/{local.workspace.org_id}/{cluster}/{port}/"
-        assert [one.path for one in local.workspace.record.entries if one.path.startswith("/driver-proxy")][-1] == path
-
-    def test_a_spec_in_a_chain(self, local, cluster):
-        with served(Counting()) as port:
-            chain = MultiChain(answer=LLM("{question}", f"databricks-driver:{cluster}/{port}"))
-            assert chain.run(question="How are you?")["answer"] == "I am well. And you? Fine."
-
-    def test_nobody_listens(self, local, cluster):
-        door = _a_door()
-        port = door.getsockname()[1]
-        door.close()
-        began = time.monotonic()
-        with pytest.raises(WorkspaceError, match=f"Nothing listens on port {port}") as caught:
-            Databricks(cluster_id=cluster, cluster_driver_port=port).invoke("Hi")
-        assert time.monotonic() - began < 5
-        assert "driver-app --listen 0.0.0.0" in str(caught.value)
-
-    def test_a_cluster_that_is_not_there(self, local):
-        with pytest.raises(WorkspaceNotFound, match="0000-000000-nosuch00"):
-            Databricks(cluster_id="0000-000000-nosuch00", cluster_driver_port=7777).invoke("Hi")
-
-    def test_another_organisation(self, local, cluster, monkeypatch):
-        monkeypatch.setattr(driver, "organisation_of", lambda _: "12")
-        with pytest.raises(WorkspaceDenied, match="organization 12"):
-            Databricks(cluster_id=cluster, cluster_driver_port=7777).invoke("Hi")
-
-    def test_a_wrong_token(self, local, cluster):
-        with pytest.raises(WorkspaceDenied, match="does not accept the credentials") as caught:
-            Databricks(cluster_id=cluster, cluster_driver_port=7777, token="dapi-wrong-0000").invoke("Hi")
-        assert "dapi-wrong" not in str(caught.value)
-
-    def test_a_cluster_that_does_not_run(self, local):
-        client = sdk(local)
-        stopped = client.clusters.create(spark_version=SPARK, node_type_id="Standard_DS3_v2", num_workers=1).result()
-        client.clusters.delete(stopped.cluster_id).result()
-        began = time.monotonic()
-        with pytest.raises(EndpointNotReady, match=r"The cluster does not run: .*TERMINATED"):
-            Databricks(cluster_id=stopped.cluster_id, cluster_driver_port=7777).invoke("Hi")
-        assert time.monotonic() - began < 5
-
-    def test_a_model_that_fails_is_not_asked_again(self, local, cluster):
-        model = Counting(raised=RuntimeError("no"))
-        with served(model) as port, pytest.raises(WorkspaceError, match=r"The model failed \(RuntimeError\)"):
-            Databricks(cluster_id=cluster, cluster_driver_port=port).invoke("Hi")
-        assert len(model.seen) == 1

@@ -13,7 +13,7 @@ import click
 import httpx
 import pytest
 from click.testing import CliRunner
-from tests.support.quick_workspace import quick_workspace
+from quick_workspace import quick_workspace
 
 from ziggurat.cli.databricks import _COMMANDS as COMMANDS
 from ziggurat.cli.databricks import command
