@@ -32,7 +32,7 @@ def python():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("checks", ["check_chat.py", "check_embeddings.py", "check_search.py"])
+@pytest.mark.parametrize("checks", ["check_chat.py", "check_embeddings.py", "check_search.py", "check_stages.py"])
 def test_the_real_clients_pass_their_checks_against_the_local_workspace(python, checks, tmp_path):
     models = Models(chat=FakeChat(script=SCRIPT), embeddings=FakeEmbeddings())
     with LocalWorkspace(models=models, delays=Delays(index=0.0)) as local:
@@ -42,6 +42,7 @@ def test_the_real_clients_pass_their_checks_against_the_local_workspace(python, 
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(tmp_path),
+            "PYTHONPATH": str(CHECKS.parents[3] / "src"),  # this package, which is not installed there
             "DATABRICKS_HOST": local.url,
             "DATABRICKS_TOKEN": local.token,
             "PRINCIPAL_ID": principal.client_id,
