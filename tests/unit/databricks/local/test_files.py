@@ -84,6 +84,25 @@ def test_an_upload_in_parts_is_there_only_when_it_is_complete_and_right(local):
         assert http.get(target).content == b"onetwo"
 
 
+def test_an_upload_that_is_ended_leaves_nothing(local):
+    target = f"/api/2.0/fs/files{VOLUME}/ended"
+    with plain(local) as http:
+        begun = http.post(target, params={"action": "initiate-upload"}).json()
+        asked = {"path": f"{VOLUME}/ended", "session_token": begun["multipart_upload"]["session_token"]}
+        parts = http.post(
+            "/api/2.0/fs/create-upload-part-urls", json={**asked, "start_part_number": 1, "count": 1}
+        ).json()
+        part = parts["upload_part_urls"][0]["url"]
+        etag = http.put(part, content=b"one").headers["etag"]
+        end = http.post("/api/2.0/fs/create-abort-upload-url", json=asked).json()["abort_upload_url"]["url"]
+        assert http.delete(part).status_code == 403  # an address does one thing
+        assert http.delete(end).status_code == 204
+        complete = {"action": "complete-upload", "session_token": asked["session_token"]}
+        told = http.post(target, params=complete, json={"parts": [{"part_number": 1, "etag": etag}]})
+        assert told.status_code == 404
+        assert http.head(target).status_code == 404
+
+
 def test_workspace_files_go_through_their_plain_address_too(local):
     with plain(local) as http:
         path = "Shared/plain.bin"
