@@ -17,16 +17,14 @@ from urllib.parse import quote
 from ziggurat.databricks.calls import Calls
 from ziggurat.databricks.secrets import Secrets
 from ziggurat.databricks.serving import KEYS, TASKS, check_no_secret, custom, external, foundation, references
+from ziggurat.databricks.signature import ENDPOINTS, FAILED, no_endpoint, task_in
 from ziggurat.errors import EndpointNotReady, EndpointRefused, InputError, WorkspaceError, WorkspaceNotFound
-from ziggurat.suggest import did_you_mean
 from ziggurat.workspace import without_secrets
 
 __all__ = ["KEYS", "TASKS", "Endpoints", "State", "custom", "external", "foundation"]
 
-_ROOT = "/api/2.0/serving-endpoints"
 _FIRST_POLL, _LONGEST_POLL = 0.25, 5.0
 _LOG_LINES = 15
-_FAILED = ("UPDATE_FAILED", "UPDATE_CANCELED")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _TAKEN = "already exists"
 
@@ -75,7 +73,7 @@ class Endpoints:
 
     def list(self) -> list[State]:
         """All of them, by name."""
-        found = self._calls.get(_ROOT).get("endpoints") or ()
+        found = self._calls.get(ENDPOINTS).get("endpoints") or ()
         return sorted((_state(one) for one in found), key=lambda one: one.name)
 
     def get(self, name: str) -> State:
@@ -108,7 +106,7 @@ class Endpoints:
         if tags:
             body["tags"] = [{"key": key, "value": value} for key, value in tags.items()]
         try:
-            return _state(self._calls.post(_ROOT, body))
+            return _state(self._calls.post(ENDPOINTS, body))
         except EndpointRefused as error:
             if _TAKEN not in error.what:
                 raise
@@ -188,12 +186,7 @@ class Endpoints:
             names = [one.name for one in self.list()]
         except WorkspaceError:
             names = []
-        return WorkspaceNotFound(
-            f"There is no endpoint {name!r} in the workspace{did_you_mean(name, names)}.",
-            where=self._calls.access.host,
-            fix=f"there are {', '.join(names)}" if names else "`ziggurat databricks endpoints create` makes one",
-            status_code=error.status_code,
-        )
+        return no_endpoint(name, names, self._calls.access.host, error.status_code)
 
     def _why(self, state: State) -> str:
         """What the workspace says of a failure: the state of what failed, and the end of its build log."""
@@ -224,7 +217,7 @@ def _path(name: str) -> str:
             f"{name[:80]!r} is not the name of an endpoint.",
             fix="letters, digits, - and _, at most 63, no - or _ first",
         )
-    return f"{_ROOT}/{name}"
+    return f"{ENDPOINTS}/{name}"
 
 
 def _state(told: Mapping[str, Any]) -> State:
@@ -232,22 +225,15 @@ def _state(told: Mapping[str, Any]) -> State:
     update = str(state.get("config_update") or "")
     config = told.get("config") or told.get("pending_config") or {}
     entities = config.get("served_entities") or ()
-    task = str(told.get("task") or next((t for one in entities for t in _task(one)), ""))
     return State(
         name=str(told.get("name")),
         ready=state.get("ready") == "READY",
         updating=update == "IN_PROGRESS",
-        failed=update in _FAILED,
-        task=task,
+        failed=update in FAILED,
+        task=task_in(told),
         models=tuple(_model(one) for one in entities),
         told=told,
     )
-
-
-def _task(entity: Mapping[str, Any]) -> Iterator[str]:
-    task = (entity.get("external_model") or {}).get("task")
-    if task:
-        yield str(task)
 
 
 def _model(entity: Mapping[str, Any]) -> str:

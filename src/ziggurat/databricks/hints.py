@@ -8,17 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
 
 from ziggurat.databricks.calls import Calls
 from ziggurat.databricks.patience import Patience
+from ziggurat.databricks.signature import ENDPOINTS, FAILED, no_endpoint, place_of
 from ziggurat.errors import EndpointNotReady, EndpointRefused, WorkspaceError, WorkspaceNotFound
-from ziggurat.suggest import did_you_mean
 
-_ENDPOINTS = "/api/2.0/serving-endpoints"
 _BRIEFLY = Patience(retries=0, seconds=5.0, silence=5.0)
 _MAY_BE_STATE = (400, 404, 409, 503)
-_SHOWN = 12
 
 
 def explained(error: WorkspaceError, calls: Calls, endpoint: str) -> WorkspaceError:
@@ -37,23 +34,18 @@ def explained(error: WorkspaceError, calls: Calls, endpoint: str) -> WorkspaceEr
 
 
 def _missing(error: WorkspaceError, calls: Calls, endpoint: str) -> WorkspaceError:
-    names = sorted(str(one["name"]) for one in calls.get(_ENDPOINTS).get("endpoints") or ())
+    names = sorted(str(one["name"]) for one in calls.get(ENDPOINTS).get("endpoints") or ())
     if endpoint in names:
         return _not_ready(error, calls, endpoint) or error
-    return WorkspaceNotFound(
-        f"There is no endpoint {endpoint!r} in the workspace{did_you_mean(endpoint, names)}.",
-        where=calls.access.host,
-        fix=f"there are {', '.join(names[:_SHOWN])}" if names else "there is none yet",
-        status_code=error.status_code,
-    )
+    return no_endpoint(endpoint, names, calls.access.host, error.status_code)
 
 
 def _not_ready(error: WorkspaceError, calls: Calls, endpoint: str) -> WorkspaceError | None:
-    state = calls.get(f"{_ENDPOINTS}/{quote(endpoint, safe='')}").get("state") or {}
+    state = calls.get(place_of(endpoint)).get("state") or {}
     if state.get("ready") == "READY":
         return None
     update = state.get("config_update")
-    what = "failed to deploy" if update == "UPDATE_FAILED" else "is still being deployed"
+    what = "failed to deploy" if update in FAILED else "is still being deployed"
     return EndpointNotReady(
         f"The endpoint {endpoint!r} {what} ({state.get('ready')}, {update}).",
         where=error.where,
@@ -65,7 +57,7 @@ def _not_ready(error: WorkspaceError, calls: Calls, endpoint: str) -> WorkspaceE
 def _unfit(error: WorkspaceError, calls: Calls, endpoint: str) -> WorkspaceError:
     if not isinstance(error, EndpointRefused):
         return error
-    signature = described(calls.get(f"{_ENDPOINTS}/{quote(endpoint, safe='')}/openapi"))
+    signature = described(calls.get(f"{place_of(endpoint)}/openapi"))
     if not signature:
         return error
     return EndpointRefused(

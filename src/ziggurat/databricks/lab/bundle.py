@@ -16,8 +16,8 @@ import yaml
 from ziggurat.databricks.lab.contents import contents, inputs
 from ziggurat.databricks.lab.declaration import Lab
 from ziggurat.databricks.lab.remote import stored
-from ziggurat.databricks.lab.specs import TAG, cluster_spec, endpoint_config, library_specs
-from ziggurat.databricks.lab.wheel import ENTRY, PACKAGE, wheel
+from ziggurat.databricks.lab.specs import TAG, chain_task, cluster_spec, endpoint_config
+from ziggurat.databricks.lab.wheel import wheel
 from ziggurat.errors import InputError
 
 FILE = "databricks.yml"
@@ -85,24 +85,11 @@ def bundle(lab: Lab, package: str) -> dict[str, Any]:
 
 
 def _job(lab: Lab, package: str) -> dict[str, Any]:
-    task: dict[str, Any] = {
-        "task_key": "chain",
-        "python_wheel_task": {
-            "package_name": PACKAGE,
-            "entry_point": ENTRY,
-            "parameters": ["--folder", _FILES, "--run", _RUN],
-        },
-    }
+    task, environments = chain_task(lab, package, _FILES, _RUN)
     job: dict[str, Any] = {"name": lab.name, "tags": {TAG: lab.name}, "timeout_seconds": 3600, "tasks": [task]}
-    if lab.compute.serverless is not None:
-        task["environment_key"] = "lab"
-        spec = {
-            "environment_version": lab.compute.serverless.environment_version,
-            "dependencies": [package, *lab.libraries],
-        }
-        job["environments"] = [{"environment_key": "lab", "spec": spec}]
+    if environments:
+        job["environments"] = environments
         return job
-    task["libraries"] = [{"whl": package}, *library_specs(lab)]
     if lab.compute.cluster is not None:
         task["existing_cluster_id"] = "${resources.clusters.lab.id}"
     else:

@@ -18,10 +18,10 @@ from ziggurat.databricks.calls import Calls
 from ziggurat.databricks.lab.contents import inputs as own_inputs
 from ziggurat.databricks.lab.declaration import Lab
 from ziggurat.databricks.lab.remote import Folder
-from ziggurat.databricks.lab.specs import cluster_spec, library_specs
+from ziggurat.databricks.lab.specs import chain_task, cluster_spec
 from ziggurat.databricks.lab.state import State, held
 from ziggurat.databricks.lab.thing import Tell, patiently
-from ziggurat.databricks.lab.wheel import ENTRY, PACKAGE, wheel
+from ziggurat.databricks.lab.wheel import wheel
 from ziggurat.errors import InputError, WorkspaceError, ZigguratError
 
 _JOBS = "/api/2.2/jobs"
@@ -105,24 +105,11 @@ def run(
 
 def submission(lab: Lab, state: State, package: str, folder: str, place: str) -> dict[str, Any]:
     """What is submitted, as the REST API takes it."""
-    task: dict[str, Any] = {
-        "task_key": "chain",
-        "python_wheel_task": {
-            "package_name": PACKAGE,
-            "entry_point": ENTRY,
-            "parameters": ["--folder", folder, "--run", place],
-        },
-    }
+    task, environments = chain_task(lab, package, folder, place)
     body: dict[str, Any] = {"run_name": f"{lab.name}-{state.mark}", "timeout_seconds": _RUN_SECONDS, "tasks": [task]}
-    if lab.compute.serverless is not None:
-        task["environment_key"] = "lab"
-        spec = {
-            "environment_version": lab.compute.serverless.environment_version,
-            "dependencies": [package, *lab.libraries],
-        }
-        body["environments"] = [{"environment_key": "lab", "spec": spec}]
+    if environments:
+        body["environments"] = environments
         return body
-    task["libraries"] = [{"whl": package}, *library_specs(lab)]
     if lab.compute.job is not None:
         task["new_cluster"] = cluster_spec(lab, state.mark)
     else:

@@ -6,6 +6,7 @@ from typing import Any
 
 from ziggurat.databricks.endpoints import custom, external, foundation
 from ziggurat.databricks.lab.declaration import Endpoint, Lab
+from ziggurat.databricks.lab.wheel import ENTRY, PACKAGE
 from ziggurat.databricks.secrets import Reference
 
 TAG = "ziggurat-lab"
@@ -54,3 +55,29 @@ def endpoint_config(endpoint: Endpoint) -> dict[str, Any]:
 def library_specs(lab: Lab) -> list[dict[str, Any]]:
     """The libraries of a cluster."""
     return [{"pypi": {"package": one}} for one in lab.libraries]
+
+
+def chain_task(lab: Lab, package: str, folder: str, place: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The task that runs the lab's chain, and the environments it names; there are none where a cluster runs it.
+
+    Args:
+        lab: The declaration.
+        package: Where the wheel is.
+        folder: Where the lab's files are.
+        place: Where the run leaves what came out.
+    """
+    task: dict[str, Any] = {
+        "task_key": "chain",
+        "python_wheel_task": {
+            "package_name": PACKAGE,
+            "entry_point": ENTRY,
+            "parameters": ["--folder", folder, "--run", place],
+        },
+    }
+    serverless = lab.compute.serverless
+    if serverless is None:
+        task["libraries"] = [{"whl": package}, *library_specs(lab)]
+        return task, []
+    task["environment_key"] = "lab"
+    spec = {"environment_version": serverless.environment_version, "dependencies": [package, *lab.libraries]}
+    return task, [{"environment_key": "lab", "spec": spec}]
