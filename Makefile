@@ -76,7 +76,7 @@ $(VENV)/.runtime: $(BIN)/python pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(VENV)/.runtime
 	@echo "installing the tools for development"
-	@$(BIN)/python -m pip install -q --prefer-binary -c constraints.txt -e ".[laptop,openai,providers,sources,stores,tools,huggingface,transformers,databricks,mlflow]" --group dev
+	@$(BIN)/python -m pip install -q --prefer-binary -c constraints.txt -e ".[laptop,openai,providers,sources,stores,tools,huggingface,transformers,databricks,mlflow,spark]" --group dev
 	@command -v redis-server >/dev/null || { $(call install-system,redis-server,the Redis server that the tests start); }
 	@command -v mariadbd >/dev/null || [ -x /usr/sbin/mariadbd ] || { $(call install-system,mariadb-server,the MariaDB server that the tests start); }
 	@touch $@

@@ -36,6 +36,12 @@
     │   ├── EndpointNotReady     the endpoint is there and cannot answer yet
     │   ├── EndpointRefused      the request does not fit the endpoint         (also ValueError)
     │   └── AnswerCut            an answer ended before it was whole
+    ├── BatchError               something about a chain over a table
+    │   ├── TableError           the table, or a column, is not what the chain needs  (also ValueError)
+    │   ├── LedgerError          the batch's ledger cannot be read or written         (also OSError)
+    │   ├── BatchInProgress      another process writes this output
+    │   ├── BatchStopped         more rows failed than were allowed; the rest was not begun
+    │   └── ClusterError         Spark is not there, or cannot do the work
     ├── TrackingError            MLflow's store is not there, or refuses
     ├── PictureError             a picture cannot be drawn or encoded
     ├── ValueNotStorable         a value that cannot be written down       (also TypeError)
@@ -226,6 +232,30 @@ class AnswerCut(WorkspaceError):
 
 class PictureError(ZigguratError):
     """A picture cannot be drawn or encoded."""
+
+
+class BatchError(ZigguratError):
+    """Something about a chain over a table."""
+
+
+class TableError(BatchError, ValueError):
+    """The table, or a column of it, is not what the chain needs; nothing was begun."""
+
+
+class LedgerError(BatchError, OSError):
+    """The batch's ledger cannot be read or written; what it holds is kept."""
+
+
+class BatchInProgress(BatchError):
+    """Another process writes this output."""
+
+
+class BatchStopped(BatchError):
+    """More rows failed than were allowed; those that were not begun are left for the next run."""
+
+
+class ClusterError(BatchError):
+    """Spark is not there, or its executors cannot do the work."""
 
 
 class TrackingError(ZigguratError):

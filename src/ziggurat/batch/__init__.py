@@ -1,0 +1,1 @@
+"""A chain over a table: on this machine, or on Apache Spark."""

@@ -1,0 +1,1 @@
+"""Apache Spark as the place where a chain runs over a table."""
