@@ -67,9 +67,24 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class _Held:
-    usd: Decimal
-    tokens: int
+class Amounts:
+    """So many US dollars, tokens and calls."""
+
+    usd: Decimal = Decimal(0)
+    tokens: int = 0
+    calls: int = 0
+
+    def __add__(self, other: Amounts) -> Amounts:
+        return Amounts(self.usd + other.usd, self.tokens + other.tokens, self.calls + other.calls)
+
+    def __sub__(self, other: Amounts) -> Amounts:
+        return Amounts(self.usd - other.usd, self.tokens - other.tokens, self.calls - other.calls)
+
+    def __bool__(self) -> bool:
+        return bool(self.usd or self.tokens or self.calls)
+
+
+NOTHING = Amounts()
 
 
 class Purse:
@@ -89,11 +104,12 @@ class Purse:
         self._clock = clock
         self._began = clock()
         self._lock = threading.Lock()
-        self._held: dict[Hashable, _Held] = {}
-        self._usd = Decimal(0)
-        self._tokens = 0
-        self._calls = 0
+        self._held: dict[Hashable, Amounts] = {}
+        self._aside = NOTHING  # the sum of what is held
+        self._spent = NOTHING
         self._limit_usd = None if budget.usd is None else Decimal(str(budget.usd))
+        self._limit_tokens = budget.tokens
+        self._limit_calls = budget.calls
 
     @property
     def seconds_left(self) -> float | None:
@@ -105,7 +121,7 @@ class Purse:
     @property
     def spent(self) -> tuple[Decimal, int, int]:
         """US dollars, tokens and calls that are settled."""
-        return self._usd, self._tokens, self._calls
+        return self._spent.usd, self._spent.tokens, self._spent.calls
 
     def check_time(self) -> None:
         """Refuse to go on once the time is up.
@@ -126,42 +142,64 @@ class Purse:
                 US dollars. Nothing was set aside.
         """
         self.check_time()
-        tokens = ask.input_tokens + ask.output_tokens
-        usd = Decimal(0)
-        if self._limit_usd is not None:
-            bound = self._prices.bound(ask.model, ask.provider, ask.input_tokens, ask.output_tokens)
-            if bound is None:
-                raise BudgetExceeded(
-                    f"The price of {ask.model or 'this model'!r} is unknown, so a budget in US dollars cannot be kept.",
-                    bound="usd",
-                    fix="give its price with prices=..., or a budget in tokens",
-                )
-            usd = bound
-        with self._lock:
-            held_usd = sum((one.usd for one in self._held.values()), Decimal(0))
-            held_tokens = sum(one.tokens for one in self._held.values())
-            if self.budget.calls is not None and self._calls + len(self._held) + 1 > self.budget.calls:
-                raise self._refusal("calls", f"{self._calls + len(self._held)} of {self.budget.calls} are made", "1")
-            if self.budget.tokens is not None and self._tokens + held_tokens + tokens > self.budget.tokens:
-                used = f"{self._tokens + held_tokens:,} of {self.budget.tokens:,} are used or set aside"
-                raise self._refusal("tokens", used, f"up to {tokens:,}")
-            if self._limit_usd is not None and self._usd + held_usd + usd > self._limit_usd:
-                used = f"{self._usd + held_usd:.4f} of {self._limit_usd} are spent or set aside"
-                raise self._refusal("usd", used, f"up to {usd:.4f}")
-            self._held[call] = _Held(usd, tokens)
+        needed = self._most(ask)
+        while True:
+            with self._lock:
+                lacking = self._lacking(needed)
+                if not lacking:
+                    self._aside += needed - self._held.get(call, NOTHING)
+                    self._held[call] = needed
+                    return
+            self._widen(lacking, needed)
 
     def settle(self, call: Hashable, usage: Usage) -> None:
         """Replace what was set aside for a call by what it used; nothing used gives all of it back."""
         with self._lock:
             held = self._held.pop(call, None)
-            if held is None or not usage.lines:
+            if held is None:
                 return
-            self._calls += usage.calls
-            self._tokens += usage.total_tokens or held.tokens
+            self._aside -= held
+            if not usage.lines:
+                return
+            usd = Decimal(0)
             if self._limit_usd is not None:
                 costs = [self._prices.cost(line) for line in usage.lines]
                 known = sum((cost for cost in costs if cost is not None), Decimal(0))
-                self._usd += held.usd if None in costs or not usage.total_tokens else known
+                usd = held.usd if None in costs or not usage.total_tokens else known
+            self._spent += Amounts(usd, usage.total_tokens or held.tokens, usage.calls)
+
+    def _most(self, ask: Ask) -> Amounts:
+        """The most that a call may take."""
+        usd: Decimal | None = Decimal(0)
+        if self._limit_usd is not None:
+            usd = self._prices.bound(ask.model, ask.provider, ask.input_tokens, ask.output_tokens)
+        if usd is None:
+            raise BudgetExceeded(
+                f"The price of {ask.model or 'this model'!r} is unknown, so a budget in US dollars cannot be kept.",
+                bound="usd",
+                fix="give its price with prices=..., or a budget in tokens",
+            )
+        return Amounts(usd, ask.input_tokens + ask.output_tokens, 1)
+
+    def _lacking(self, needed: Amounts) -> Amounts:
+        """How much more than there is left a call needs, for each bound."""
+        taken = self._spent + self._aside + needed
+        return Amounts(
+            Decimal(0) if self._limit_usd is None else max(Decimal(0), taken.usd - self._limit_usd),
+            0 if self._limit_tokens is None else max(0, taken.tokens - self._limit_tokens),
+            0 if self._limit_calls is None else max(0, taken.calls - self._limit_calls),
+        )
+
+    def _widen(self, lacking: Amounts, needed: Amounts) -> None:
+        """Get what is lacking, or refuse; a whole budget has nowhere to get it from. Called without the lock."""
+        taken = self._spent + self._aside
+        if lacking.calls:
+            raise self._refusal("calls", f"{taken.calls} of {self.budget.calls} are made", "1")
+        if lacking.tokens:
+            used = f"{taken.tokens:,} of {self.budget.tokens:,} are used or set aside"
+            raise self._refusal("tokens", used, f"up to {needed.tokens:,}")
+        used = f"{taken.usd:.4f} of {self._limit_usd} are spent or set aside"
+        raise self._refusal("usd", used, f"up to {needed.usd:.4f}")
 
     def _refusal(self, bound: str, used: str, needed: str) -> BudgetExceeded:
         return BudgetExceeded(

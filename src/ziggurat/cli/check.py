@@ -60,7 +60,7 @@ def command(targets: tuple[str, ...], schema: bool, quiet: bool, functions: Path
 
 def _check(target: str, functions: Path | None, console: Console, *, quiet: bool) -> bool:
     """Check one chain and print what there is to say; whether it is fine."""
-    from ziggurat.cli.target import load_multichain
+    from ziggurat.chain.target import load_multichain
     from ziggurat.cli.view import print_error
     from ziggurat.errors import SpecError, ZigguratError
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ziggurat.chain.target import is_chain_file, load_multichain
 from ziggurat.cli import HELP
-from ziggurat.cli.target import METAVAR, functions_option, is_chain_file, load_multichain
+from ziggurat.cli.target import METAVAR, functions_option
 from ziggurat.errors import InputError
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 import click
 
+from ziggurat.chain.target import is_chain_file
 from ziggurat.cli import HELP
 from ziggurat.cli.outputs import read_input
-from ziggurat.cli.target import is_chain_file
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _TARGET = "CHAIN.yaml|BUILD.py[:NAME]"

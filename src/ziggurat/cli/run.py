@@ -7,10 +7,11 @@ from typing import Any
 
 import click
 
+from ziggurat.chain.target import load_multichain
 from ziggurat.cli import HELP
 from ziggurat.cli.outputs import print_outputs, read_input, returned
 from ziggurat.cli.settings import running_options, settled
-from ziggurat.cli.target import METAVAR, functions_option, load_multichain
+from ziggurat.cli.target import METAVAR, functions_option
 from ziggurat.errors import ChainError
 
 

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ziggurat.chain.target import load, load_multichain
 from ziggurat.cli import HELP
 from ziggurat.cli.outputs import print_outputs, returned, wide_console
 from ziggurat.cli.settings import journal_option, settled
-from ziggurat.cli.target import functions_option, load, load_multichain
+from ziggurat.cli.target import functions_option
 from ziggurat.errors import EffectUncertain, InputError
 
 if TYPE_CHECKING:

@@ -131,7 +131,7 @@ def test_what_is_wrong_is_said_without_a_traceback(here, front_door, arguments, 
 
 
 def test_only_a_files_own_public_functions_are_offered(here):
-    from ziggurat.cli.target import load
+    from ziggurat.chain.target import load
 
     (here / "small.yaml").write_text(
         "ziggurat: 1\nstages:\n  a: {uses: _hidden}\n  b: {uses: dumps}\n", encoding="utf-8"

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ziggurat.chain.events import Event
 from ziggurat.chain.identity import Identities
 from ziggurat.chain.program import Program, Step
-from ziggurat.chain.run.ledger import NO_MARK, Ledger, Mark
+from ziggurat.chain.run.ledger import NO_MARK, Done, Mark
 from ziggurat.chain.run.metering import Meter
+from ziggurat.chain.usage import Usage
 from ziggurat.chain.values import digest
 
 if TYPE_CHECKING:
@@ -40,6 +41,39 @@ class Watcher(Protocol):
 
         A cancelled run tells its end in no other way.
         """
+
+
+class Recorder(Protocol):
+    """Where the finished stages of a run are written, and found again; a `Ledger` is one."""
+
+    @property
+    def has_kept(self) -> bool:
+        """Whether any stage may have an output already."""
+
+    async def kept(self, path: str, mark: Mark, *, effect: bool) -> Done | None:
+        """What a stage did before, if that still stands."""
+
+    async def begun(self, path: str, mark: Mark) -> None:
+        """A stage that acts on the world is about to begin; returns once that is on disk."""
+
+    async def done(self, path: str, mark: Mark, done: Done, *, later: bool = False) -> None:
+        """A stage has its output; returns once that is on disk, or for an item soon to be.
+
+        Raises:
+            ValueNotStorable: If the output cannot be encoded.
+        """
+
+    async def failed(self, path: str, mark: Mark, error: BaseException, seconds: float, usage: Usage) -> None:
+        """A stage failed, for good in this run."""
+
+    async def skipped(self, paths: Mapping[str, str]) -> None:
+        """Stages that cannot start, each with the one that failed."""
+
+    async def close(self) -> None:
+        """The run is over: write what was held back."""
+
+    def check(self) -> None:
+        """Refuse to go on with a run that can no longer be written down."""
 
 
 _SMALL = 256
@@ -78,7 +112,7 @@ class Context:
     run_id: str
     reader: Reader | None = None
     streams: bool = False
-    ledger: Ledger | None = None
+    ledger: Recorder | None = None
     cache: Cache | None = None
     meter: Meter = field(default_factory=Meter)
     watchers: tuple[Watcher, ...] = ()

@@ -99,7 +99,7 @@ class Session:
             RunInProgress: If another process, or another task, runs it.
             ValueNotStorable: If an input, or what a stage declares to return, cannot be written down.
         """
-        pins = _pins(self._program)
+        pins = pins_of(self._program)
         if not pins:
             return await self._executed()
         with ExitStack() as held:
@@ -302,7 +302,7 @@ def _steps(program: Program) -> list[tuple[Step, Program]]:
 
 
 @_once_for_a_program
-def _pins(program: Program) -> list[Callable[[], AbstractContextManager[Any]]]:
+def pins_of(program: Program) -> list[Callable[[], AbstractContextManager[Any]]]:
     """What holds still, for the length of a run, the things that stages read: their ``stage_pin``."""
     found = (getattr(step.target, "stage_pin", None) for step, _ in _steps(program))
     return [pin for pin in found if callable(pin)]

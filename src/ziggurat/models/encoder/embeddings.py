@@ -20,7 +20,8 @@ from langchain_core.embeddings import Embeddings
 from ziggurat.errors import InputError, UnknownModel
 from ziggurat.models.encoder import e5, minilm
 from ziggurat.models.encoder.compiled import FORMAT
-from ziggurat.models.encoder.engine import Engine, Limits, Reader
+from ziggurat.models.encoder.engine import Encoder, Engine, Limits, Reader
+from ziggurat.models.shared import sharing
 from ziggurat.models.weights import catalogue
 from ziggurat.progress import Progress, default_progress, silent
 from ziggurat.specs import DEFAULTS, ModelSpec
@@ -60,6 +61,7 @@ _FAMILIES = {
 
 _engines: dict[tuple[Path, int | None], Engine] = {}
 _opening = threading.Lock()
+_fetching = threading.Lock()
 
 
 class LocalEmbeddings(Embeddings):
@@ -168,15 +170,28 @@ class LocalEmbeddings(Embeddings):
             return engine.embed([prefix + text for text in texts], batch_tokens=self._batch_tokens, counter=counter)
 
 
-def _engine(name: str, threads: int | None, progress: Progress | None) -> Engine:
-    """The process's compiled model for these weights; opened by the first who asks."""
-    key = (catalogue.directory(name), threads)
+def _engine(name: str, threads: int | None, progress: Progress | None) -> Encoder:
+    """What embeds for this process: its own compiled model, or the one it shares with others."""
+    client = sharing()
+    opened = _engines.get((catalogue.directory(name), threads))
+    if client is None and opened is not None:
+        return opened
+    with _fetching:
+        directory = catalogue.fetch(name, progress=progress)
+    if client is None:
+        return encoder_in(directory, name, threads)
+    from ziggurat.models.shared.engines import SharedEncoder
+
+    return SharedEncoder(client, name, directory, threads)
+
+
+def encoder_in(directory: Path, name: str, threads: int | None) -> Engine:
+    """This process's compiled model for the weights in a directory; opened by the first who asks."""
     with _opening:
-        if key not in _engines:
+        if (directory, threads) not in _engines:
             family = _FAMILIES[name]
-            directory = catalogue.fetch(name, progress=progress)
-            _engines[key] = Engine(directory, family.reader, family.limits, threads=threads)
-        return _engines[key]
+            _engines[directory, threads] = Engine(directory, family.reader, family.limits, threads=threads)
+        return _engines[directory, threads]
 
 
 def _check(texts: Sequence[str]) -> None:

@@ -70,6 +70,16 @@ class _Window:
     ids: list[int]
 
 
+class Encoder(Protocol):
+    """What embeds: an `Engine`, or what stands for one in another process."""
+
+    def embed(self, texts: Sequence[str], *, batch_tokens: int, counter: Counter) -> Vectors:
+        """One unit vector a text, (n, H), in order."""
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text, without those around it."""
+
+
 class Engine:
     """An encoder ready to run.
 

@@ -20,7 +20,8 @@ import numpy as np
 from ziggurat.errors import InputError, ModelUnavailable, UnknownModel
 from ziggurat.models.encoder.compiled import FORMAT
 from ziggurat.models.encoder.cross import FILES
-from ziggurat.models.encoder.scorer import Scorer, Scores
+from ziggurat.models.encoder.scorer import PairScorer, Scorer, Scores
+from ziggurat.models.shared import sharing
 from ziggurat.models.weights import catalogue
 from ziggurat.models.weights.file import digest
 from ziggurat.progress import Progress, default_progress, silent
@@ -34,6 +35,7 @@ MANY = 64
 
 _scorers: dict[tuple[Path, int, int | None], Scorer] = {}
 _opening = threading.Lock()
+_fetching = threading.Lock()
 
 
 class LocalReranker:
@@ -138,20 +140,32 @@ class LocalReranker:
             raise ModelUnavailable(f"{error.strerror or error}.", where=str(error.filename)) from error
         return whole.hexdigest()[:24]
 
-    def _scorer(self) -> Scorer:
-        """The process's compiled model for these weights; opened by the first who asks."""
-        with _opening:
-            home = (
-                catalogue.home() / "models" / f"own-{self._content}"
-                if self._folder
-                else catalogue.directory(self._name)
-            )
-            key = (home, self._window, self._threads)
-            if key not in _scorers:
-                directory = self._folder or catalogue.fetch(self._name, progress=self._progress)
-                _made(home)
-                _scorers[key] = Scorer(directory, converted=home, window=self._window, threads=self._threads)
-            return _scorers[key]
+    def _scorer(self) -> PairScorer:
+        """What scores for this process: its own compiled model, or the one it shares with others."""
+        converted = (
+            catalogue.home() / "models" / f"own-{self._content}" if self._folder else catalogue.directory(self._name)
+        )
+        client = sharing()
+        opened = _scorers.get((converted, self._window, self._threads))
+        if client is None and opened is not None:
+            return opened
+        with _fetching:
+            directory = self._folder or catalogue.fetch(self._name, progress=self._progress)
+            _made(converted)
+        if client is None:
+            return scorer_in(directory, converted, self._window, self._threads)
+        from ziggurat.models.shared.engines import SharedScorer
+
+        return SharedScorer(client, directory, converted=converted, window=self._window, threads=self._threads)
+
+
+def scorer_in(directory: Path, converted: Path, window: int, threads: int | None) -> Scorer:
+    """This process's compiled model for the weights in a directory; opened by the first who asks."""
+    with _opening:
+        key = (converted, window, threads)
+        if key not in _scorers:
+            _scorers[key] = Scorer(directory, converted=converted, window=window, threads=threads)
+        return _scorers[key]
 
 
 def _own_folder(name: str) -> Path | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +34,13 @@ class _Pair:
     text: int
     ids: list[int]
     segments: list[int]
+
+
+class PairScorer(Protocol):
+    """What scores pairs: a `Scorer`, or what stands for one in another process."""
+
+    def score(self, question: str, texts: Sequence[str], *, batch_tokens: int, counter: Counter) -> Scores:
+        """One score a text, (n,), in order."""
 
 
 class Scorer:

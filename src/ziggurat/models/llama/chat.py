@@ -1,4 +1,4 @@
-"""`LocalChat`: a chat model of LangChain that runs in this process, with no key and no network.
+"""`LocalChat`: a chat model of LangChain that runs on this machine, with no key and no network.
 
 Brings together the room's other files: messages become turns (`messages`), a reply is computed
 (`reply`) on a shared engine (`engine`) in a worker thread (`relay`). Decides nothing itself
@@ -24,11 +24,12 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import Field
 
 from ziggurat.errors import InputError
-from ziggurat.models.llama.engine import Engine, EngineSettings, engine, physical_cores
+from ziggurat.models.llama.engine import ChatEngine, EngineSettings, engine, physical_cores
 from ziggurat.models.llama.messages import turns
 from ziggurat.models.llama.relay import aiterate, iterate
 from ziggurat.models.llama.reply import Ask, reply
 from ziggurat.models.llama.tools import Choice, signature
+from ziggurat.models.shared import sharing
 from ziggurat.models.structured import structured
 from ziggurat.models.weights import catalogue
 from ziggurat.specs import DEFAULTS
@@ -39,7 +40,7 @@ _NOT_FOR_US = {"stream", "strict", "ls_structured_output_format", "stream_usage"
 
 
 class LocalChat(BaseChatModel):
-    """A chat model on llama.cpp, in process.
+    """A chat model on llama.cpp, in process (or, after `share_local_models`, in one that processes share).
 
     All objects with the same weights, context and threads share one loaded model, which answers
     one request at a time. Closing a stream early, or cancelling the task that reads it, stops the
@@ -217,8 +218,14 @@ class LocalChat(BaseChatModel):
         made = [convert_to_openai_tool(tool) for tool in tools or ()]
         return self._engine(self.model).count_request({"messages": turns(messages, tools=made)})
 
-    def _engine(self, model: str) -> Engine:
-        return engine(EngineSettings(_weights(_bare(model)), self.context_tokens, self.threads))
+    def _engine(self, model: str) -> ChatEngine:
+        """This process's engine, or the one it shares with others."""
+        weights, client = _weights(_bare(model)), sharing()
+        if client is None:
+            return engine(EngineSettings(weights, self.context_tokens, self.threads))
+        from ziggurat.models.shared.engines import SharedChatEngine
+
+        return SharedChatEngine(client, weights=weights, context_tokens=self.context_tokens, threads=self.threads)
 
     def _produce(
         self, messages: list[BaseMessage], stop: list[str] | None, options: dict[str, Any]

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 
@@ -53,6 +53,22 @@ class EngineSettings:
     weights: Path
     context_tokens: int
     threads: int
+
+
+class ChatEngine(Protocol):
+    """What answers are made with: an `Engine`, or what stands for one in another process."""
+
+    def generate(self, request: dict[str, Any], on_chunk: Callable[[Chunk], bool]) -> None:
+        """Run one chat completion and hand every streamed chunk to ``on_chunk``, until it returns False."""
+
+    def count_text(self, text: str) -> int:
+        """Tokens in a plain text, without any chat form around it."""
+
+    def count_request(self, request: dict[str, Any]) -> int:
+        """Tokens of the prompt a chat request becomes; nothing is evaluated."""
+
+    def tokens(self, text: str) -> list[int]:
+        """The token ids of a plain text."""
 
 
 class Engine:

@@ -19,7 +19,7 @@ from langchain_core.messages.ai import InputTokenDetails, UsageMetadata, add_ai_
 from langchain_core.messages.tool import tool_call_chunk
 
 from ziggurat.errors import ModelUnavailable
-from ziggurat.models.llama.engine import Chunk, Engine
+from ziggurat.models.llama.engine import ChatEngine, Chunk
 from ziggurat.models.llama.tools import (
     PLAIN_TEXT_GRAMMAR,
     CallPiece,
@@ -85,7 +85,7 @@ class _Pass:
         return True
 
 
-def reply(engine: Engine, ask: Ask, emit: Emit) -> None:
+def reply(engine: ChatEngine, ask: Ask, emit: Emit) -> None:
     """Answer ``ask``, emitting chunks until ``emit`` returns False."""
     if ask.choice.kind == "none":
         _speak(engine, ask, emit)
@@ -95,14 +95,14 @@ def reply(engine: Engine, ask: Ask, emit: Emit) -> None:
         _decide(engine, ask, emit)
 
 
-def _speak(engine: Engine, ask: Ask, emit: Emit, **extra: Any) -> None:
+def _speak(engine: ChatEngine, ask: Ask, emit: Emit, **extra: Any) -> None:
     """Plain text, or JSON under the request's own schema."""
     run = _Pass(ask, lambda text: emit(AIMessageChunk(content=text) if text else None))
     engine.generate({**ask.request, **extra}, run.receive)
     _finish(run, ask, emit)
 
 
-def _call(engine: Engine, ask: Ask, choice: Choice, emit: Emit) -> None:
+def _call(engine: ChatEngine, ask: Ask, choice: Choice, emit: Emit) -> None:
     """One or more calls, under the schema of ``choice``."""
     scanner = CallScanner()
 
@@ -119,7 +119,7 @@ def _call(engine: Engine, ask: Ask, choice: Choice, emit: Emit) -> None:
     _finish(run, ask, emit)
 
 
-def _decide(engine: Engine, ask: Ask, emit: Emit) -> None:
+def _decide(engine: ChatEngine, ask: Ask, emit: Emit) -> None:
     """Free speech, watched at the beginning of every line for a call."""
     watcher = _Watcher(ask.choice.names, emit)
     run = _Pass(ask, watcher.feed)
@@ -131,7 +131,7 @@ def _decide(engine: Engine, ask: Ask, emit: Emit) -> None:
         _speak(engine, ask, emit, grammar=PLAIN_TEXT_GRAMMAR)
 
 
-def _called_anew(engine: Engine, ask: Ask, name: str, emit: Emit) -> bool:
+def _called_anew(engine: ChatEngine, ask: Ask, name: str, emit: Emit) -> bool:
     """Call ``name``; false, with nothing emitted, if that only repeats a call that has been answered."""
     choice = Choice("any", (name,), ask.choice.parallel)
     if not ask.answered:

@@ -45,18 +45,31 @@ class TransformersProvider:
             MissingDependency: If ``sentence-transformers`` is not installed.
             ModelUnavailable: If there is no such model.
         """
-        module = require("langchain_huggingface", for_="sentence-transformers models", extra="transformers")
-        require("sentence_transformers", for_="sentence-transformers models", extra="transformers")
-        from ziggurat.models.transformers.loading import unavailable
+        from ziggurat.models.shared import sharing
 
-        given = dict(options.pop("model_kwargs", None) or {})
-        try:
-            made: Embeddings = module.HuggingFaceEmbeddings(
-                model_name=name, model_kwargs={**given, "trust_remote_code": False}, **options
-            )
-        except (OSError, ValueError) as error:
-            raise unavailable(name, error) from error
-        return made
+        client = sharing()
+        if client is None:
+            return sentence_embeddings(name, options)
+        from ziggurat.models.shared.engines import SharedSentenceEmbeddings
+
+        return SharedSentenceEmbeddings(client, name, options)
+
+
+def sentence_embeddings(name: str, options: dict[str, Any]) -> Embeddings:
+    """LangChain's ``HuggingFaceEmbeddings``, loaded in this process; arguments and errors as for ``embeddings``."""
+    module = require("langchain_huggingface", for_="sentence-transformers models", extra="transformers")
+    require("sentence_transformers", for_="sentence-transformers models", extra="transformers")
+    from ziggurat.models.transformers.loading import unavailable
+
+    given = dict(options.get("model_kwargs") or {})
+    others = {key: value for key, value in options.items() if key != "model_kwargs"}
+    try:
+        made: Embeddings = module.HuggingFaceEmbeddings(
+            model_name=name, model_kwargs={**given, "trust_remote_code": False}, **others
+        )
+    except (OSError, ValueError) as error:
+        raise unavailable(name, error) from error
+    return made
 
 
 provider = TransformersProvider()

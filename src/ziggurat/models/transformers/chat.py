@@ -1,15 +1,14 @@
 """`TransformersChat`: a LangChain chat model over the transformers library.
 
-The model's own chat template makes the prompt; where a tokenizer has none, the texts of the messages
-are joined. Stop words are cut out of the answer, also while it streams, and a stream that is left ends the
+Names, options and LangChain's chunks; how an answer is written is `generation`'s, in this process or in one that
+processes share. Stop words are cut out of the answer, also while it streams, and a stream that is left ends the
 generation.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Sequence
-from queue import Queue
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
@@ -20,10 +19,10 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ConfigDict, Field
 
-from ziggurat.errors import ContextLengthError, InputError
-from ziggurat.models.transformers.loading import Loaded, load
-
-_END = None
+from ziggurat.errors import InputError
+from ziggurat.models.shared import sharing
+from ziggurat.models.transformers.generation import Asked, Counted, count, written
+from ziggurat.models.transformers.loading import Which
 
 
 class TransformersChat(BaseChatModel):
@@ -77,10 +76,24 @@ class TransformersChat(BaseChatModel):
 
     def get_num_tokens(self, text: str) -> int:
         """Exact tokens of a text."""
-        return len(self._loaded().tokenizer(text)["input_ids"])
+        client = sharing()
+        if client is None:
+            return count(self._which(), text)
+        from ziggurat.models.shared.engines import shared_count
 
-    def _loaded(self) -> Loaded:
-        return load(self.model, self.revision, self.device, self.dtype)
+        return shared_count(client, self._which(), text)
+
+    def _which(self) -> Which:
+        return Which(self.model, self.revision, self.device, self.dtype)
+
+    def _written(self, asked: Asked) -> Generator[str | Counted]:
+        """The answer of this process's model, or of the one it shares with others."""
+        client = sharing()
+        if client is None:
+            return written(asked)
+        from ziggurat.models.shared.engines import shared_writing
+
+        return shared_writing(client, asked)
 
     def _generate(
         self,
@@ -110,35 +123,26 @@ class TransformersChat(BaseChatModel):
         if any(not one for one in stops):
             raise InputError("A stop word must not be empty.", where=f"transformers:{self.model}")
         options = self._options(kwargs)
-        loaded = self._loaded()
-        ids = _prompt(loaded, messages, kwargs.get("tools"))
-        most = getattr(loaded.model.config, "max_position_embeddings", None)
-        if not loaded.rewrites and most and ids.shape[1] + 1 > most:
-            raise ContextLengthError(
-                f"The prompt has {ids.shape[1]} tokens; the model holds {most}.",
-                where=f"transformers:{self.model}",
-                fix="give it less text",
-                prompt_tokens=int(ids.shape[1]),
-                context_tokens=int(most),
-            )
-        asked = _Generation(loaded, ids, options, stops)
-        try:
-            for text in asked.pieces():
-                chunk = ChatGenerationChunk(message=AIMessageChunk(content=text))
+        turns = tuple((_role(one), str(one.text)) for one in messages)
+        asked = Asked(self._which(), turns, kwargs.get("tools"), options, tuple(stops))
+        with closing(self._written(asked)) as pieces:
+            for piece in pieces:
+                if isinstance(piece, Counted):
+                    yield self._last(piece, options["max_new_tokens"])
+                    return
+                chunk = ChatGenerationChunk(message=AIMessageChunk(content=piece))
                 if run_manager is not None:
-                    run_manager.on_llm_new_token(text, chunk=chunk)
+                    run_manager.on_llm_new_token(piece, chunk=chunk)
                 yield chunk
-        finally:
-            asked.end()
-        read, written = int(ids.shape[1]), asked.written
-        yield ChatGenerationChunk(
+
+    def _last(self, counted: Counted, most: int) -> ChatGenerationChunk:
+        """The chunk that ends an answer."""
+        read, wrote = counted.read, counted.written
+        return ChatGenerationChunk(
             message=AIMessageChunk(
                 content="",
-                usage_metadata=UsageMetadata(input_tokens=read, output_tokens=written, total_tokens=read + written),
-                response_metadata={
-                    "model_name": self.model,
-                    "finish_reason": "length" if written >= options["max_new_tokens"] else "stop",
-                },
+                usage_metadata=UsageMetadata(input_tokens=read, output_tokens=wrote, total_tokens=read + wrote),
+                response_metadata={"model_name": self.model, "finish_reason": "length" if wrote >= most else "stop"},
             )
         )
 
@@ -157,97 +161,6 @@ class TransformersChat(BaseChatModel):
             "seed": seed,
             **sampled,
         }
-
-
-class _Generation:
-    """One answer, made in a thread of its own and read piece by piece."""
-
-    def __init__(self, loaded: Loaded, ids: Any, options: dict[str, Any], stops: list[str]) -> None:
-        self._loaded, self._ids, self._options, self._stops = loaded, ids, dict(options), stops
-        self._left = threading.Event()
-        self._texts: Queue[str | BaseException | None] = Queue()
-        self.written = 0
-        self._thread = threading.Thread(target=self._run, name="ziggurat-transformers", daemon=True)
-        self._thread.start()
-
-    def pieces(self) -> Iterator[str]:
-        """The text without stop words; what may be the beginning of one is held back."""
-        held = ""
-        while (text := self._texts.get()) is not _END:
-            if isinstance(text, BaseException):
-                raise text
-            held += text
-            at = min((found for one in self._stops if (found := held.find(one)) >= 0), default=-1)
-            if at >= 0:
-                if held[:at]:
-                    yield held[:at]
-                return
-            keep = max((_overlap(held, one) for one in self._stops), default=0)
-            if out := held[: len(held) - keep]:
-                held = held[len(out) :]
-                yield out
-        if held:
-            yield held
-
-    def end(self) -> None:
-        """Stop generating, and wait until it has stopped."""
-        self._left.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        import torch
-        import transformers
-
-        pieces, left = self._texts, self._left
-
-        class Streamer(transformers.TextStreamer):
-            def on_finalized_text(self, text: str, stream_end: bool = False) -> None:  # noqa: ARG002 (its signature)
-                if text:
-                    pieces.put(text)
-
-        def stopped(ids: Any, scores: Any, **kwargs: Any) -> Any:  # noqa: ARG001 (their signature)
-            return torch.full((ids.shape[0],), left.is_set(), device=ids.device, dtype=torch.bool)
-
-        model, tokenizer = self._loaded.model, self._loaded.tokenizer
-        seed = self._options.pop("seed")
-        try:
-            with self._loaded.lock, torch.inference_mode(), torch.random.fork_rng(enabled=seed is not None):
-                if seed is not None:
-                    torch.manual_seed(seed)
-                ids = self._ids.to(model.device)
-                made = model.generate(
-                    input_ids=ids,
-                    attention_mask=torch.ones_like(ids),
-                    streamer=Streamer(tokenizer, skip_prompt=not self._loaded.rewrites, skip_special_tokens=True),
-                    stopping_criteria=[stopped],
-                    pad_token_id=tokenizer.pad_token_id
-                    if tokenizer.pad_token_id is not None
-                    else tokenizer.eos_token_id,
-                    **({"stop_strings": self._stops, "tokenizer": tokenizer} if self._stops else {}),
-                    **self._options,
-                )
-                self.written = int(made.shape[1]) - (1 if self._loaded.rewrites else int(ids.shape[1]))
-        except BaseException as error:  # noqa: BLE001 (handed to the reader)
-            pieces.put(error)
-        finally:
-            pieces.put(_END)
-
-
-def _overlap(text: str, stop: str) -> int:
-    """How many of a text's last characters may be the beginning of a stop word."""
-    return next((size for size in range(min(len(stop) - 1, len(text)), 0, -1) if stop.startswith(text[-size:])), 0)
-
-
-def _prompt(loaded: Loaded, messages: list[BaseMessage], tools: Any) -> Any:
-    tokenizer = loaded.tokenizer
-    if getattr(tokenizer, "chat_template", None):
-        turns = [{"role": _role(one), "content": str(one.text)} for one in messages]
-        made = tokenizer.apply_chat_template(
-            turns, tools=tools, add_generation_prompt=True, return_tensors="pt", return_dict=True
-        )
-        return made["input_ids"]
-    text = "\n\n".join(str(one.text) for one in messages)
-    return tokenizer(text, return_tensors="pt")["input_ids"]
 
 
 def _role(message: BaseMessage) -> str:

@@ -33,15 +33,26 @@ class Loaded:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
-@lru_cache(maxsize=_KEPT)
-def load(name: str, revision: str | None, device: str, dtype: str) -> Loaded:
-    """Read a model.
+@dataclass(frozen=True, slots=True)
+class Which:
+    """What tells two loaded models apart.
 
-    Args:
+    Attributes:
         name: A folder, or a repository of the hub.
         revision: Of the repository.
         device: Such as ``cpu``, ``cuda`` or ``auto``.
         dtype: Such as ``float32`` or ``auto``.
+    """
+
+    name: str
+    revision: str | None
+    device: str
+    dtype: str
+
+
+@lru_cache(maxsize=_KEPT)
+def load(which: Which) -> Loaded:
+    """Read a model.
 
     Raises:
         ModelUnavailable: If it cannot be read.
@@ -49,16 +60,17 @@ def load(name: str, revision: str | None, device: str, dtype: str) -> Loaded:
     import torch
     import transformers
 
-    options = {"revision": revision, "trust_remote_code": False}
+    name = which.name
+    options = {"revision": which.revision, "trust_remote_code": False}
     try:
         config = transformers.AutoConfig.from_pretrained(name, **options)
         rewrites = bool(getattr(config, "is_encoder_decoder", False))
         kind = transformers.AutoModelForSeq2SeqLM if rewrites else transformers.AutoModelForCausalLM
         tokenizer = transformers.AutoTokenizer.from_pretrained(name, **options)
-        model = kind.from_pretrained(name, dtype=dtype, use_safetensors=True, **options)
+        model = kind.from_pretrained(name, dtype=which.dtype, use_safetensors=True, **options)
     except (OSError, ValueError, KeyError) as error:
         raise unavailable(name, error) from error
-    place = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    place = ("cuda" if torch.cuda.is_available() else "cpu") if which.device == "auto" else which.device
     return Loaded(cast("Any", model).to(place).eval(), tokenizer, rewrites)
 
 

@@ -1,0 +1,145 @@
+"""The rows of a table through a chain: what one worker does with its part.
+
+Rows that were in flight whenever a worker died are run alone, so that a row that kills its process is found and given
+up, and takes nothing else with it. How many rows are in flight, and how they come and go, is `flow`'s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from ziggurat.batch.cells import Cells, RowEnd
+from ziggurat.batch.coordination import Tally
+from ziggurat.batch.flow import Flow
+from ziggurat.batch.layout import Layout
+from ziggurat.batch.row import RowResult, RowRunner, to_batch
+from ziggurat.chain.multichain import MultiChain
+from ziggurat.chain.run.calling import in_thread
+
+_SYNC_SECONDS = 1.0
+_ALONE_FROM = 2
+"""Deaths of a worker with a row in flight from which on the row runs alone."""
+_GIVEN_UP_FROM = 3
+"""Deaths of a worker with a row alone in flight from which on the row is not run again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deaths:
+    """How often a worker died with a row in flight.
+
+    Attributes:
+        times: In all.
+        alone: With no other row in flight.
+    """
+
+    times: int = 0
+    alone: int = 0
+
+
+async def run_rows(
+    chain: MultiChain,
+    layout: Layout,
+    cells: Cells,
+    table: Iterator[pa.RecordBatch],
+    *,
+    concurrency: int,
+    ordered: bool = True,
+    deaths: Mapping[bytes, Deaths] | None = None,
+) -> AsyncIterator[pa.RecordBatch]:
+    """Run all rows of a table, or of one part of it.
+
+    Args:
+        chain: The chain.
+        layout: How the table is fed to it.
+        cells: Where finished cells are; it is closed by its owner.
+        table: Record batches with at least the columns that the layout reads; read in a worker thread.
+        concurrency: Rows in flight at once.
+        ordered: Whether rows come out in the order they went in; else some hundred at a time, once they are through.
+        deaths: By a row's digest, how often a worker died with it in flight.
+
+    Yields:
+        The rows of the output.
+
+    Raises:
+        LedgerError: If the ledger cannot be read or written.
+    """
+    lead = cells.coordination
+    one = RowRunner(chain, layout, layout.read, cells, lead.purse)
+    gate = _Gate() if deaths else None
+
+    async def work(values: tuple[Any, ...]) -> RowResult:
+        if gate is None or deaths is None:
+            result = await one.run(values)
+        else:
+            result = await _guarded(one, values, deaths.get(one.digest(values), _NO_DEATHS), gate)
+        lead.tell(result.tally)
+        return result
+
+    flow = Flow(
+        work, table, layout.read, concurrency=concurrency, ordered=ordered, stopped=lambda: lead.stopped
+    )  # fmt: skip
+    syncing = asyncio.get_running_loop().create_task(_sync(cells))
+    try:
+        async with aclosing(flow.chunks()) as chunks:  # type: ignore[type-var]  # (it is an asynchronous generator)
+            async for chunk in chunks:
+                batch, more = to_batch(layout, chunk.batch, chunk.results)
+                if more:
+                    lead.tell(Tally(failed=more))
+                yield batch
+    finally:
+        syncing.cancel()
+
+
+async def _guarded(one: RowRunner, values: tuple[Any, ...], deaths: Deaths, gate: _Gate) -> RowResult:
+    if deaths.alone >= _GIVEN_UP_FROM:
+        said = f"The worker died {deaths.alone} times with this row alone in flight; it is not run again."
+        return await one.run(values, refused=RowEnd("", "", "WorkerDied", said))
+    if deaths.times >= _ALONE_FROM:
+        async with gate.alone():
+            return await one.run(values, alone=True)
+    async with gate.shared():
+        return await one.run(values)
+
+
+_NO_DEATHS = Deaths()
+
+
+async def _sync(cells: Cells) -> None:
+    while True:
+        await asyncio.sleep(_SYNC_SECONDS)
+        with suppress(OSError):
+            await in_thread(cells.sync)
+
+
+class _Gate:
+    """Lets many in at once, or one alone."""
+
+    def __init__(self) -> None:
+        self._inside = 0
+        self._turn = asyncio.Lock()
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    @asynccontextmanager
+    async def shared(self) -> AsyncIterator[None]:
+        async with self._turn:
+            self._inside += 1
+            self._empty.clear()
+        try:
+            yield
+        finally:
+            self._inside -= 1
+            if not self._inside:
+                self._empty.set()
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        async with self._turn:
+            await self._empty.wait()
+            yield

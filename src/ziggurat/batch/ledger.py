@@ -1,0 +1,253 @@
+"""The ledger beside an output: what every row and cell of a batch came to, whoever computed it.
+
+A folder with one manifest (what the batch is and how its runs went) and one segment a worker. It is held by one
+process at a time. Invariants: what a segment holds is never changed; the manifest is replaced whole; a segment that
+ends in the middle of a frame is read up to there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ziggurat.batch.engine import Deaths
+from ziggurat.batch.places import PlaceTable
+from ziggurat.batch.segments import SUFFIX, FrameKind, frames
+from ziggurat.errors import BatchInProgress, LedgerError
+
+VERSION = 1
+_MANIFEST = "batch.json"
+_CELLS = "cells"
+
+
+@dataclass(frozen=True, slots=True)
+class RunNote:
+    """One run of a batch, as the manifest tells it.
+
+    Attributes:
+        id: Unique in the ledger.
+        where: ``this machine``, or the URL of the cluster.
+        began: Unix time.
+        ended: Unix time; None while it runs, and after it was killed.
+        status: ``running``, ``done``, ``stopped`` or ``failed``.
+        rows: Rows that went through.
+        failed: Those of them that have an error.
+        computed: Cells that were computed.
+        kept: Cells that were there already.
+        calls: Model calls.
+        input_tokens: Tokens that models read.
+        output_tokens: Tokens that models wrote.
+        usd: What that cost, in decimal text; empty where a price is unknown.
+        error: What ended it, if it did not end well.
+    """
+
+    id: str
+    where: str
+    began: float
+    ended: float | None = None
+    status: str = "running"
+    rows: int = 0
+    failed: int = 0
+    computed: int = 0
+    kept: int = 0
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    usd: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a batch is.
+
+    Attributes:
+        chain: The chain's name.
+        source: How the chain is found again: a chain file's path, ``file.py:name``, or empty.
+        table: The table's path, or what kind of thing it was.
+        format: The output's format.
+        schema: The output's columns, each a name and a type in Arrow's words.
+        options: How it was asked for, so that it can be asked for again.
+        runs: Its runs, in order.
+    """
+
+    chain: str
+    source: str
+    table: str
+    format: str
+    schema: tuple[tuple[str, str], ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    runs: tuple[RunNote, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a ledger holds, as far as the next run needs it.
+
+    Attributes:
+        places: Where the finished cells are.
+        deaths: By row, how often a worker died with it in flight.
+        acting: Keys of cells that act on the world, were begun and are not known to have ended.
+    """
+
+    places: PlaceTable
+    deaths: Mapping[bytes, Deaths]
+    acting: frozenset[bytes]
+
+
+class BatchLedger:
+    """The ledger of one output.
+
+    Args:
+        folder: Where it is, or is to be.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @classmethod
+    def beside(cls, out: Path) -> BatchLedger:
+        """The ledger of an output."""
+        return cls(out.with_name(f"{out.name}.ledger"))
+
+    @property
+    def cells(self) -> Path:
+        """The folder of the segments."""
+        return self.folder / _CELLS
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a batch."""
+        return (self.folder / _MANIFEST).is_file()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the ledger, so that no other process runs the batch meanwhile; a process that dies lets go of it.
+
+        Raises:
+            BatchInProgress: If another process does.
+            LedgerError: If the folder cannot be made.
+        """
+        from filelock import FileLock, Timeout
+
+        try:
+            self.cells.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.folder / "lock", timeout=0)
+            lock.acquire()
+        except Timeout:
+            raise BatchInProgress(
+                "Another process runs this batch.", where=str(self.folder), fix="wait for it, or give another output"
+            ) from None
+        except OSError as error:
+            raise LedgerError(
+                f"The ledger cannot be made beside the output: {error.strerror or error}.", where=str(self.folder)
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def manifest(self) -> Manifest:
+        """What the batch is.
+
+        Raises:
+            LedgerError: If there is none, or a later version wrote it.
+        """
+        path = self.folder / _MANIFEST
+        try:
+            found = json.loads(path.read_text("utf-8"))
+            if found["version"] > VERSION:
+                raise LedgerError("A later Ziggurat wrote this ledger.", where=str(path), fix="upgrade")
+            return Manifest(
+                found["chain"],
+                found["source"],
+                found["table"],
+                found["format"],
+                tuple((name, kind) for name, kind in found["schema"]),
+                found["options"],
+                tuple(RunNote(**note) for note in found["runs"]),
+            )
+        except FileNotFoundError:
+            raise LedgerError(
+                "There is no batch for this output.", where=str(self.folder), fix="ziggurat batch CHAIN TABLE OUT"
+            ) from None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise LedgerError(f"The batch's manifest cannot be read: {error}.", where=str(path)) from error
+
+    def write(self, manifest: Manifest) -> None:
+        """Replace the manifest.
+
+        Raises:
+            LedgerError: If the disk refuses; the one before is kept.
+        """
+        path = self.folder / _MANIFEST
+        part = path.with_suffix(".part")
+        try:
+            with part.open("w", encoding="utf-8") as file:
+                json.dump({"version": VERSION, **asdict(manifest)}, file, indent=1, ensure_ascii=False)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        except OSError as error:
+            raise LedgerError(
+                f"The batch's manifest cannot be written: {error.strerror or error}.",
+                where=str(path),
+                fix="make room, and start the batch again: what finished is kept",
+            ) from error
+
+    def segments(self) -> list[Path]:
+        """The segments, oldest first."""
+        return sorted(self.cells.glob(f"*{SUFFIX}")) if self.cells.is_dir() else []
+
+    def known(self, only: str = "") -> Known:
+        """Read all segments.
+
+        Args:
+            only: What the names of the segments begin with, behind their time.
+
+        Raises:
+            LedgerError: If one cannot be read.
+        """
+        places = PlaceTable()
+        deaths: dict[bytes, Deaths] = {}
+        acting: set[bytes] = set()
+        for path in self.segments():
+            if only and not path.name.partition("-")[2].startswith(only):
+                continue
+            in_flight: dict[bytes, bool] = {}
+            cells: list[tuple[bytes, int]] = []
+            closed = False
+            for frame in frames(path):
+                match frame.kind:
+                    case FrameKind.CELL:
+                        cells.append((frame.key, frame.offset))
+                        acting.discard(frame.key)
+                    case FrameKind.BEGUN:
+                        in_flight[frame.key] = bool(frame.payload)
+                    case FrameKind.ENDED:
+                        in_flight.pop(frame.key, None)
+                        deaths.pop(frame.key, None)
+                    case FrameKind.ACTING:
+                        acting.add(frame.key)
+                    case FrameKind.CLOSED:
+                        closed = True
+                    case FrameKind.FAILURE:
+                        pass
+            places.extend(cells, path.name)
+            if not closed:
+                for row, alone in in_flight.items():
+                    before = deaths.get(row, Deaths())
+                    deaths[row] = Deaths(before.times + 1, before.alone + alone)
+        return Known(places, deaths, frozenset(acting))
+
+
+def new_segment(worker: str) -> str:
+    """A name for a segment: the time first, so that names are in order, then who writes it."""
+    return f"{time.time_ns():020d}-{worker}-{secrets.token_hex(4)}{SUFFIX}"
