@@ -111,6 +111,19 @@ class CellRecord:
         return cls(path, row, value, Usage(tuple(ModelUsage(*line) for line in lines)), *rest)
 
 
+@value_class()
+class StageKind:
+    """What the cells of a stage are.
+
+    Attributes:
+        shared: Whether an output may be given to another row.
+        falls_back: Whether it has a fallback.
+    """
+
+    shared: bool
+    falls_back: bool = False
+
+
 class Cells:
     """Finds, claims and writes cells for one worker.
 
@@ -118,12 +131,13 @@ class Cells:
         folder: Where the segments are.
         segment: The name of the worker's own.
         found: Where the cells of earlier segments lie, first match first.
-        shareable: By a stage's identity, whether its output may be given to another row.
+        stages: By a stage's identity, what its cells are.
         coordination: What the workers have in common.
         acting: Keys of cells that were begun, act on the world, and are not known to have ended.
         on_effect: What to do about those: ``ask`` fails the row, ``repeat`` does it again, ``skip`` takes it for
             done, with None as output.
         kept_only: Whether nothing is to be computed.
+        careful: Whether a worker died in this batch before, so that every row is noted before it begins.
     """
 
     def __init__(
@@ -132,11 +146,12 @@ class Cells:
         segment: str,
         *,
         found: tuple[PlaceTable, ...],
-        shareable: Mapping[bytes, bool],
+        stages: Mapping[bytes, StageKind],
         coordination: Coordination,
         acting: frozenset[bytes] = frozenset(),
         on_effect: OnEffect = "ask",
         kept_only: bool = False,
+        careful: bool = False,
     ) -> None:
         self.coordination = coordination
         self.kept_only = kept_only
@@ -144,13 +159,15 @@ class Cells:
         self._writer = SegmentWriter(folder / segment)
         self._reader = SegmentReader(folder)
         self._own = PlaceTable()
-        self._tables = (self._own, *found)
-        self._shareable = shareable
+        self._tables = (self._own, *(table for table in found if len(table)))
+        self._stages = stages
+        self._careful = careful
         self._acting = acting
         self._waiting: dict[bytes, asyncio.Future[None] | None] = {}
         self._unpublished: list[tuple[bytes, Place]] = []
         self._seconds: dict[bytes, float] = {}
         self._calls: dict[bytes, float] = {}
+        self._row_seconds = 1.0
         self._scheduled = False
 
     def key(self, path: str, mark: Mark, row: bytes, *, effect: bool) -> bytes:
@@ -158,7 +175,13 @@ class Cells:
         if effect:
             return _scoped(b"effect", row, path)
         found = content_key(mark.identity, mark.inputs or {})
-        return found if self._shareable.get(mark.identity) else _scoped(found, row, path)
+        kind = self._stages.get(mark.identity)
+        return found if kind is not None and kind.shared else _scoped(found, row, path)
+
+    def may_fall_back(self, identity: bytes) -> bool:
+        """Whether a stage has a fallback, the output of which stands for one row alone."""
+        kind = self._stages.get(identity)
+        return kind is not None and kind.falls_back
 
     def find(self, key: bytes) -> Done | None:
         """A finished cell.
@@ -262,10 +285,14 @@ class Cells:
     def begin_row(self, row: bytes, *, alone: bool) -> None:
         """Note, with the operating system, that cells of a row are being computed."""
         self._writer.append(FrameKind.BEGUN, row, b"\1" if alone else b"")
-        self.flush()
+        if self._careful or self._row_seconds >= _WORTH_WRITING:
+            self.flush()
+        else:
+            self._flush_soon()
 
     def end_row(self, row: bytes, end: RowEnd) -> None:
         """Note how a row ended."""
+        self._row_seconds = 0.9 * self._row_seconds + 0.1 * end.seconds
         self._writer.append(FrameKind.ENDED, row, end.packed())
         self._flush_soon()
 
@@ -363,12 +390,13 @@ class RowCells:
         """
         cells = self._cells
         key = self._keys[path] = cells.key(path, mark, self._row, effect=effect)
+        done = cells.find(self._own_key(path, key)) if cells.may_fall_back(mark.identity) else None
         if cells.kept_only:
-            done = cells.find(self._own_key(path, key)) or cells.find(key)
+            done = done or cells.find(key)
             if done is None:
                 raise NotComputed
-        else:
-            done = cells.find(self._own_key(path, key)) or await cells.claim(key, mark.identity)
+        elif done is None:
+            done = await cells.claim(key, mark.identity)
         if done is None and effect:
             try:
                 done = cells.decided(path, key)

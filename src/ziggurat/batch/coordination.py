@@ -7,14 +7,14 @@ cell that one of them is computing is not computed by another.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from ziggurat.chain.budget import Purse
+from ziggurat.chain.frozen import value_class
 from ziggurat.chain.usage import NO_USAGE, Usage
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Place:
     """Where a finished cell lies in the ledger.
 
@@ -27,7 +27,7 @@ class Place:
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
+@value_class()
 class Tally:
     """What was done since the last one.
 

@@ -7,6 +7,7 @@ up, and takes nothing else with it. How many rows are in flight, and how they co
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -15,14 +16,17 @@ from typing import Any
 import pyarrow as pa
 
 from ziggurat.batch.cells import Cells, RowEnd
-from ziggurat.batch.coordination import Tally
+from ziggurat.batch.coordination import Coordination, Tally
 from ziggurat.batch.flow import Flow
 from ziggurat.batch.layout import Layout
 from ziggurat.batch.row import RowResult, RowRunner, to_batch
 from ziggurat.chain.multichain import MultiChain
 from ziggurat.chain.run.calling import in_thread
+from ziggurat.chain.usage import Usage
 
 _SYNC_SECONDS = 1.0
+_ROWS_AT_ONCE = 64
+_TOLD_SECONDS = 0.1
 _ALONE_FROM = 2
 """Deaths of a worker with a row in flight from which on the row runs alone."""
 _GIVEN_UP_FROM = 3
@@ -73,12 +77,14 @@ async def run_rows(
     one = RowRunner(chain, layout, layout.read, cells, lead.purse)
     gate = _Gate() if deaths else None
 
+    told = _Telling(lead)
+
     async def work(values: tuple[Any, ...]) -> RowResult:
         if gate is None or deaths is None:
             result = await one.run(values)
         else:
             result = await _guarded(one, values, deaths.get(one.digest(values), _NO_DEATHS), gate)
-        lead.tell(result.tally)
+        told.add(result.tally)
         return result
 
     flow = Flow(
@@ -93,6 +99,7 @@ async def run_rows(
                     lead.tell(Tally(failed=more))
                 yield batch
     finally:
+        told.tell()
         syncing.cancel()
 
 
@@ -108,6 +115,34 @@ async def _guarded(one: RowRunner, values: tuple[Any, ...], deaths: Deaths, gate
 
 
 _NO_DEATHS = Deaths()
+
+
+class _Telling:
+    """Tells whoever leads what was done, some rows at a time; of a failure at once."""
+
+    def __init__(self, lead: Coordination) -> None:
+        self._lead = lead
+        self._waiting: list[Tally] = []
+        self._told = time.monotonic()
+
+    def add(self, tally: Tally) -> None:
+        self._waiting.append(tally)
+        if tally.failed or len(self._waiting) >= _ROWS_AT_ONCE or time.monotonic() - self._told > _TOLD_SECONDS:
+            self.tell()
+
+    def tell(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        self._told = time.monotonic()
+        if waiting:
+            self._lead.tell(
+                Tally(
+                    sum(one.rows for one in waiting),
+                    sum(one.failed for one in waiting),
+                    sum(one.computed for one in waiting),
+                    sum(one.kept for one in waiting),
+                    Usage.of(line for one in waiting for line in one.usage.lines),
+                )
+            )
 
 
 async def _sync(cells: Cells) -> None:

@@ -13,14 +13,13 @@ from ziggurat.batch.coordination import Tally
 from ziggurat.batch.engine import run_rows
 from ziggurat.batch.ledger import new_segment
 from ziggurat.batch.reading import Table, open_table
+from ziggurat.batch.stages import stage_kinds
 from ziggurat.batch.survey import survey
 from ziggurat.batch.watching import Watch, watching
 from ziggurat.batch.writing import TableWriter
-from ziggurat.chain.identity import Identities
-from ziggurat.chain.multichain import MultiChain
 from ziggurat.chain.run.calling import in_thread
 from ziggurat.chain.run.portal import run_sync
-from ziggurat.chain.run.session import every_step, pins_of
+from ziggurat.chain.run.session import pins_of
 from ziggurat.errors import BatchStopped
 
 
@@ -71,11 +70,12 @@ async def _run(job: Job, watch: Watch) -> None:
         job.ledger.cells,
         new_segment("here"),
         found=(known.places,),
-        shareable=shareable(chain),
+        stages=stage_kinds(chain),
         coordination=lead,
         acting=known.acting,
         on_effect=options.on_effect,
         kept_only=options.kept_only,
+        careful=known.careful,
     )
     with ExitStack() as held:
         held.callback(cells.close)
@@ -100,15 +100,3 @@ def stopped(tally: Tally, allowed: int | None) -> BatchStopped:
         f"{tally.failed:,} rows failed, and it was to stop after {allowed or 0:,}.",
         fix="see why with `ziggurat batch report OUT`; what finished is kept, and the next run goes on",
     )
-
-
-def shareable(chain: MultiChain) -> dict[bytes, bool]:
-    """By a stage's identity, whether its output may be given to another row: as the chain's cache would."""
-    identities = Identities()
-    may: dict[bytes, bool] = {}
-    for _, step, home in every_step(chain.program):
-        identity = identities.of(step, home)
-        cache = step.policy.cache
-        shared = not step.policy.effect and cache is not False and (cache is True or not identity.opaque)
-        may[identity.digest] = may.get(identity.digest, True) and shared
-    return may

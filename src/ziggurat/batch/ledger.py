@@ -95,11 +95,13 @@ class Known:
         places: Where the finished cells are.
         deaths: By row, how often a worker died with it in flight.
         acting: Keys of cells that act on the world, were begun and are not known to have ended.
+        careful: Whether a worker died.
     """
 
     places: PlaceTable
     deaths: Mapping[bytes, Deaths]
     acting: frozenset[bytes]
+    careful: bool
 
 
 class BatchLedger:
@@ -218,6 +220,7 @@ class BatchLedger:
         places = PlaceTable()
         deaths: dict[bytes, Deaths] = {}
         acting: set[bytes] = set()
+        careful = False
         for path in self.segments():
             if only and not path.name.partition("-")[2].startswith(only):
                 continue
@@ -241,11 +244,12 @@ class BatchLedger:
                     case FrameKind.FAILURE:
                         pass
             places.extend(cells, path.name)
+            careful |= not closed
             if not closed:
                 for row, alone in in_flight.items():
                     before = deaths.get(row, Deaths())
                     deaths[row] = Deaths(before.times + 1, before.alone + alone)
-        return Known(places, deaths, frozenset(acting))
+        return Known(places, deaths, frozenset(acting), careful)
 
 
 def new_segment(worker: str) -> str:
