@@ -6,6 +6,7 @@ schema. Where rows are run is known to `here` and `spark`; both see one `Job`.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -25,7 +26,7 @@ from ziggurat.batch.rates import Rate
 from ziggurat.batch.reading import Format, Table, format_of, open_table
 from ziggurat.batch.source import ChainSource
 from ziggurat.chain.budget import Budget
-from ziggurat.chain.run.session import cost_of
+from ziggurat.chain.run.session import check_outputs, cost_of
 from ziggurat.chain.usage import Usage
 from ziggurat.errors import BatchError, InputError, TableError
 from ziggurat.prices import PACKAGE, Prices
@@ -197,6 +198,7 @@ def map_table(
         partitions: On Spark, into how many parts the table is cut; None for as many as run at once.
 
     Raises:
+        ValueNotStorable: If a stage returns what cannot be written down.
         TableError: If the table, its columns or its keys do not fit the chain, or the output has other columns than
             before; nothing was begun.
         BatchInProgress: If another process runs this batch.
@@ -207,6 +209,7 @@ def map_table(
     """
     source = ChainSource.of(chain, functions)
     settings = source.chain.settings
+    check_outputs(source.chain.program, source.chain.name or "chain", "over a table")
     if isinstance(budget, Mapping):
         budget = Budget(**budget)
     options = BatchOptions(
@@ -315,7 +318,7 @@ def _again(job: Job) -> dict[str, Any]:
     from ziggurat.batch.types import as_json
 
     options, asked = job.options, dict(job.asked)
-    constants = {name: as_json(one) for name, one in asked.pop("constants").items()}
+    constants = {name: json.loads(as_json(one)) for name, one in asked.pop("constants").items()}
     outputs = asked.pop("outputs")
     return {
         **asked,

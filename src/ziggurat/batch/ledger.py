@@ -17,14 +17,16 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ziggurat.batch.cells import RowEnd
 from ziggurat.batch.engine import Deaths
 from ziggurat.batch.places import PlaceTable
-from ziggurat.batch.segments import SUFFIX, FrameKind, frames
+from ziggurat.batch.segments import SUFFIX, FrameKind, SegmentWriter, frames
 from ziggurat.errors import BatchInProgress, LedgerError
 
 VERSION = 1
 _MANIFEST = "batch.json"
 _CELLS = "cells"
+_FORGIVEN = RowEnd(type="WorkerDied", message="To be run again.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +252,19 @@ class BatchLedger:
                     before = deaths.get(row, Deaths())
                     deaths[row] = Deaths(before.times + 1, before.alone + alone)
         return Known(places, deaths, frozenset(acting), careful)
+
+    def forgive(self) -> int:
+        """Forget which rows workers died over, so that they are run like any other; how many there were.
+
+        Raises:
+            LedgerError: If the disk refuses.
+        """
+        deaths = self.known().deaths
+        writer = SegmentWriter(self.cells / new_segment("forgiven"))
+        for row in deaths:
+            writer.append(FrameKind.ENDED, row, _FORGIVEN.packed())
+        writer.close()
+        return len(deaths)
 
 
 def new_segment(worker: str) -> str:

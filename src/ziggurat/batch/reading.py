@@ -98,7 +98,9 @@ def format_of(path: Path | str, *, what: str = "table") -> Format:
         return "delta"
     found = SUFFIXES.get(path.suffix.lower())
     if found is None and path.is_dir():
-        inside = {SUFFIXES.get(one.suffix.lower()) for one in path.iterdir() if one.is_file() and one.name[0] not in "._"}
+        inside = {
+            SUFFIXES.get(one.suffix.lower()) for one in path.iterdir() if one.is_file() and one.name[0] not in "._"
+        }
         found = next(iter(inside)) if len(inside) == 1 else None
     if found is None and not path.suffix and what == "output":
         return "parquet"  # a folder of parts

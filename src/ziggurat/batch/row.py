@@ -124,7 +124,7 @@ class RowRunner:
             recorder.drop()
             raise
         seconds = time.perf_counter() - began
-        end = RowEnd(self._shown(values) if kind else "", stage, kind, message, seconds)
+        end = RowEnd(self._shown(values), stage, kind, message, seconds)
         recorder.end(end)
         tally = Tally(1, counted if kind else 0, recorder.computed, recorder.found, meter.total)
         return RowResult(self._columns(outputs), end, tally)

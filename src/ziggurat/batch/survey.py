@@ -47,7 +47,9 @@ def _one_pass(table: Table, layout: Layout, turn: int, passes: int) -> int:
             if column.null_count:
                 at = rows + int(np.argmax(column.is_null().to_numpy(zero_copy_only=False)))
                 raise TableError(
-                    f"The key column {name!r} is null.", where=f"{table.name}, row {at + 1:,}", fix="give every row a key"
+                    f"The key column {name!r} is null.",
+                    where=f"{table.name}, row {at + 1:,}",
+                    fix="give every row a key",
                 )
         found = np.fromiter(map(hash, _values(keys)), np.int64, batch.num_rows)
         hashes.append(found if passes == 1 else found[found % passes == turn])

@@ -27,20 +27,15 @@ _MAGIC = b"ZVS1"
 _FRAME = struct.Struct("<II")
 
 
-class Kept(NamedTuple):
-    """Where a finished item lies.
-
-    Attributes:
-        path: The file.
-        offset: Of its frame.
-        stamp: The source's stamp when it was read.
-        digest: The hash the index had of it then.
-    """
+class Place(NamedTuple):
+    """Where a finished item lies: the file, and the offset of its frame."""
 
     path: Path
     offset: int
-    stamp: str | None
-    digest: bytes | None
+
+
+Version = tuple[str, str | None, bytes | None]
+"""An item's key, the source's stamp when it was read, and the digest the index had of it then."""
 
 
 class Header(NamedTuple):
@@ -104,12 +99,12 @@ def _packed(item: ReadItem) -> bytes:
     return ormsgpack.packb(fields)
 
 
-def kept_items(folder: Path, settings: str) -> tuple[dict[str, Kept], str | None]:
-    """Every finished item in a folder's files, by key, and the fingerprint of the model that embedded them.
+def finished_items(folder: Path, settings: str) -> tuple[dict[Version, Place], str | None]:
+    """Every finished item in a folder's files, and the fingerprint of the model that embedded them.
 
     Files of other settings, and files that are damaged, are passed over.
     """
-    found: dict[str, Kept] = {}
+    found: dict[Version, Place] = {}
     fingerprint: str | None = None
     for path in sorted(folder.glob(f"*{SUFFIX}")):
         with suppress(OSError, ValueError):
@@ -120,15 +115,15 @@ def kept_items(folder: Path, settings: str) -> tuple[dict[str, Kept], str | None
     return found, fingerprint
 
 
-def _listed(path: Path) -> tuple[Header, dict[str, Kept]]:
+def _listed(path: Path) -> tuple[Header, dict[Version, Place]]:
     with path.open("rb") as file:
         if file.read(len(_MAGIC)) != _MAGIC:
             raise ValueError(path.name)
         header = Header(*ormsgpack.unpackb(_next(file) or b""))
-        found = {}
+        found: dict[Version, Place] = {}
         while (about := _next(file)) is not None:
             key, stamp, before = ormsgpack.unpackb(about)
-            found[key] = Kept(path, file.tell(), stamp, before)
+            found[key, stamp, before] = Place(path, file.tell())
             if _next(file) is None:
                 raise ValueError(path.name)
     return header, found
@@ -152,7 +147,7 @@ def _next(file: BinaryIO) -> bytes | None:
     return data
 
 
-def read_kept(places: Iterable[Kept]) -> Iterator[ReadItem]:
+def read_finished(places: Iterable[Place]) -> Iterator[ReadItem]:
     """The items at some places, in that order; a file that is read on from is not opened again."""
     file: BinaryIO | None = None
     at: Path | None = None
@@ -184,5 +179,4 @@ def _unpacked(fields: Any) -> ReadItem:
 
 
 def _chunk(fields: list[Any]) -> Chunk:
-    *plain, names = fields
-    return Chunk(*plain, names=tuple((name, kind) for name, kind in names))
+    return Chunk(*fields[:-1], tuple((name, kind) for name, kind in fields[-1]))

@@ -32,6 +32,7 @@ from ziggurat.errors import InputError
 from ziggurat.suggest import did_you_mean
 
 if TYPE_CHECKING:
+    from ziggurat.batch import BatchResult
     from ziggurat.chain.journal import Journal
 
 
@@ -274,6 +275,23 @@ class MultiChain(RunnableChain):
         session = Session(chain, inputs, replace(self._settings, run_id=None), earlier=record, replay=True)
         outputs = await session.execute()
         return await in_thread(lambda: compare(journal, record.id, session.run_id, outputs, self._settings.prices))
+
+    def map_table(self, table: Any, out: str | Path | None = None, **options: Any) -> BatchResult:
+        """Run the chain over every row of a table, here or on Spark; `ziggurat.batch.map_table` says how.
+
+        Args:
+            table: A path to Parquet, CSV, JSON lines, Arrow or Delta; an Arrow table, a data frame, or mappings.
+            out: The output; None for one in memory.
+            options: Of `ziggurat.batch.map_table`: ``keys``, ``outputs``, ``concurrency``, ``budget``, ``spark``, …
+
+        Raises:
+            TableError: If the table does not fit the chain; nothing was begun.
+            MissingDependency: If what reads tables is not installed.
+            BatchError: As `ziggurat.batch.map_table` says.
+        """
+        from ziggurat.batch import map_table
+
+        return map_table(self, table, out, **options)
 
     def explain(self, inputs: Inputs | None = None, /, **more: Any) -> Explanation:
         """What a run would do, without running anything: stages, cache hits, bounds on calls, tokens, cost.

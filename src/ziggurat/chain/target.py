@@ -86,6 +86,9 @@ def _executed(path: Path, shown: str) -> ModuleType:
         raise InputError(f"{shown} is not a Python file.", fix="its name ends in .py")
     module = importlib.util.module_from_spec(spec)
     sys.path.insert(0, str(path.parent.resolve()))
+    before = sys.modules.get(path.stem)
+    if before is None or _is_of(before, path):
+        sys.modules[path.stem] = module  # so that values of its classes can be written down and read
     try:
         spec.loader.exec_module(module)
     except SyntaxError as error:
@@ -104,3 +107,9 @@ def _executed(path: Path, shown: str) -> ModuleType:
     finally:
         sys.path.pop(0)
     return module
+
+
+def _is_of(module: ModuleType, path: Path) -> bool:
+    """Whether a module is the one of a file."""
+    file = getattr(module, "__file__", None)
+    return file is not None and Path(file).resolve() == path.resolve()

@@ -48,7 +48,7 @@ def up(file: Path, dry_run: bool, host: str | None, profile: str | None) -> None
         _show(labs.plan(declared, calls), console)
         return
     with _interrupted(console, f"What was made is written down, and may cost: {_down(file)} removes it."):
-        done = labs.up(declared, calls, _teller(console), shown=lambda found: _show(found, console))
+        done = labs.up(declared, calls, teller(console), shown=lambda found: _show(found, console))
     console.print("Nothing to do." if done.idle else f"{declared.name} is up.")
 
 
@@ -73,7 +73,7 @@ def run(file: Path, inputs: tuple[str, ...], out: Path, host: str | None, profil
     given = dict(read_input(one) for one in inputs)
     console = wide_console()
     with _interrupted(console, f"The lab itself is still up, and may cost: {_down(file)} removes it."):
-        outcome = labs.run(declared, way_in(host, profile), _teller(console), inputs=given, to=out)
+        outcome = labs.run(declared, way_in(host, profile), teller(console), inputs=given, to=out)
     for name, output in outcome.outputs.items():
         console.print(f"\n[bold]{name}[/]")
         console.print(_readable(output, out), markup=False, soft_wrap=True, highlight=False)
@@ -97,7 +97,7 @@ def down(file: Path, keep: tuple[str, ...], host: str | None, profile: str | Non
 
     console = wide_console()
     with _interrupted(console, f"What is left may cost: {_down(file)} goes on."):
-        removed = labs.down(labs.named(file), way_in(host, profile), _teller(console), keep=keep)
+        removed = labs.down(labs.named(file), way_in(host, profile), teller(console), keep=keep)
     console.print(f"{len(removed)} removed." if removed else "Nothing was left to remove.")
 
 
@@ -163,7 +163,8 @@ def _interrupted(console: Console, says: str) -> Iterator[None]:
         raise
 
 
-def _teller(console: Console) -> Tell:
+def teller(console: Console) -> Tell:
+    """Prints each step with the seconds since the command began."""
     began = time.monotonic()
 
     def tell(text: str) -> None:

@@ -39,21 +39,21 @@ class Lazy(Suggesting):
 
     def __init__(self, *args: Any, table: Mapping[str, tuple[str, str]], **options: Any) -> None:
         super().__init__(*args, **options)
-        self._table = table
+        self.table = table
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
         """The names, in the table's order."""
-        return list(self._table)
+        return list(self.table)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 (click's signature)
         """A command, imported now."""
-        if cmd_name not in self._table:
+        if cmd_name not in self.table:
             return None
-        module, _, name = self._table[cmd_name][0].partition(":")
+        module, _, name = self.table[cmd_name][0].partition(":")
         found: click.Command = getattr(import_module(module), name or "command")
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 (click's signature)
         """The names and lines, without importing the commands."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in self._table.items()])
+            formatter.write_dl([(name, line) for name, (_, line) in self.table.items()])

@@ -26,6 +26,7 @@ _COMMANDS = {
     "agent": ("ziggurat.cli.agent", "Answer a question with tools; ask before they act."),
     "sql": ("ziggurat.cli.sql", "Ask a database; the answer shows its query and rows."),
     "run": ("ziggurat.cli.run", "Run a chain from a chain file or a Python file."),
+    "batch": ("ziggurat.cli.batch", "Run a chain over every row of a table, here or on Spark."),
     "presets": ("ziggurat.cli.presets", "Copy a chain that reasons in a well-known way."),
     "runs": ("ziggurat.cli.runs", "Look at recorded runs; resume and replay them."),
     "explain": ("ziggurat.cli.explain", "Say what a run would do and cost, without running it."),

@@ -194,16 +194,7 @@ class Session:
 
     def _checked(self) -> tuple[bytes, dict[bytes, bytes]]:
         """The inputs, encoded; refuses what could never be written down."""
-        findings = _unstorable(self._program)
-        if findings:
-            raise ValueNotStorable(
-                "This chain cannot be run with a journal: "
-                + "; ".join(f"stage {path!r} returns {problem}" for path, problem in findings.items()),
-                path=next(iter(findings)),
-                type_name=next(iter(findings.values())),
-                where=self._name,
-                fix="return data, or give the stage the policy store=False",
-            )
+        check_outputs(self._program, self._name, "with a journal")
         return check_storable(self._inputs)
 
     def _begun(self, journal: Journal, stored: bytes, blobs: Mapping[bytes, bytes], identities: Identities) -> Ledger:
@@ -323,6 +314,29 @@ class _Descriptions(Mapping[bytes, bytes]):
 
     def __len__(self) -> int:
         return len(self._parts)
+
+
+def check_outputs(program: Program, name: str, how: str) -> None:
+    """Refuse to run a chain the outputs of which can never be written down.
+
+    Args:
+        program: The chain.
+        name: What it is called.
+        how: How it was to be run, as it reads after "cannot be run".
+
+    Raises:
+        ValueNotStorable: If what a stage declares to return cannot be written down.
+    """
+    findings = _unstorable(program)
+    if findings:
+        raise ValueNotStorable(
+            f"This chain cannot be run {how}: "
+            + "; ".join(f"stage {path!r} returns {problem}" for path, problem in findings.items()),
+            path=next(iter(findings)),
+            type_name=next(iter(findings.values())),
+            where=name,
+            fix="return data, or give the stage the policy store=False",
+        )
 
 
 @_once_for_a_program
