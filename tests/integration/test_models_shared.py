@@ -1,12 +1,10 @@
 """Local models in one process that others share: real processes, real weights, real deaths."""
 
 import asyncio
-import json
 import os
 import signal
 import socket
 import struct
-import subprocess
 import sys
 import time
 from contextlib import contextmanager, suppress
@@ -16,6 +14,7 @@ import pytest
 import tiny_transformers
 from langchain_core.messages import HumanMessage
 from pydantic import BaseModel
+from sharing_process import processes, servers, until
 from small_cross_encoders import BERT, SmallCrossEncoder
 
 from ziggurat import LLM, MultiChain, Retry, models, stage
@@ -60,64 +59,6 @@ def home(tmp_path):
 def shared(home):
     share_local_models(home, idle_seconds=30)
     return home
-
-
-def servers(home):
-    """The model servers of a home that run."""
-    found = []
-    for process in Path("/proc").iterdir():
-        try:
-            words = (process / "cmdline").read_bytes().split(b"\0")
-            alive = process.name.isdigit() and "State:\tZ" not in (process / "status").read_text()
-        except OSError:
-            continue
-        if alive and b"ziggurat.models.shared.server" in words and str(home).encode() in words:
-            found.append(int(process.name))
-    return found
-
-
-def until(true, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
-class Process:
-    """A Python process that asks for local models."""
-
-    def __init__(self, home, idle_seconds=30):
-        support = str(Path(tiny_transformers.__file__).parent)
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "sharing_process", str(home), str(idle_seconds)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": support},
-        )
-
-    def ask(self, **asked):
-        self.process.stdin.write(json.dumps(asked) + "\n")
-        self.process.stdin.flush()
-
-    def answer(self):
-        return json.loads(self.process.stdout.readline())
-
-    def end(self):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdin.close()
-        self.process.stdout.close()
-
-
-@contextmanager
-def processes(*homes):
-    made = [Process(home) for home in homes]
-    try:
-        yield made
-    finally:
-        for one in made:
-            one.end()
 
 
 @pytest.mark.model
@@ -217,6 +158,17 @@ async def test_calls_of_one_process_run_side_by_side_and_leave_the_loop_free(sha
     unshare_local_models()
     assert [one.text for one in await together] == [(await model.ainvoke(question)).text for question in questions]
     assert longest < 0.3
+
+
+@pytest.mark.model
+def test_without_the_prompt_cache_an_answer_does_not_depend_on_what_was_asked_before(shared):
+    model = LocalChat(model=SMALL, max_tokens=8, prompt_cache=False)
+    facts = "The orchard was planted in 1987. The mill was built in 1720 beside the river. " * 3
+    questions = [f"{facts}What is said of the {word}?" for word in ("orchard", "mill", "river")]
+    forward = [model.invoke(question) for question in questions]
+    backward = [model.invoke(question) for question in reversed(questions)]
+    assert [one.text for one in forward] == [one.text for one in reversed(backward)]
+    assert not any(one.usage_metadata["input_token_details"]["cache_read"] for one in (*forward, *backward))
 
 
 @pytest.mark.model

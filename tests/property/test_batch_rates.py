@@ -20,6 +20,7 @@ class World:
         self.now, self.order = 0.0, 0
         self.events = []
         self.passed = []
+        self.dues = set()
         self.alive = set()
         self.asked = 0
         self.tickets = {}
@@ -45,8 +46,9 @@ class World:
                     self.tickets.pop((one.worker, one.ticket)),
                     self.now,
                 )
-            if due is not None:
-                self.at(max(0.0, due - self.now), lambda: None)
+            if due is not None and due not in self.dues:
+                self.dues.add(due)
+                self.at(max(0.0, due - self.now) + 1e-6, lambda: None)
 
     def join(self, worker):
         self.alive.add(worker)
@@ -77,6 +79,13 @@ class World:
     def told(self, worker, units, _):
         if worker in self.alive:
             self.book.used(worker, units, self.now)
+
+    def fall(self, worker):
+        """The worker is lost as soon as it has been given a permit."""
+        if any(key[0] == worker for key in self.tickets):
+            self.at(0.1, self.fall, worker)
+        else:
+            self.leave(worker, lost=True)
 
     def leave(self, worker, lost):
         """A worker that leaves has ended: what was on its way is not used."""
@@ -109,7 +118,9 @@ def most_in_a_window(passed, seconds):
     st.integers(1, 6),
     st.floats(0.5, 20),
     st.lists(
-        st.tuples(st.floats(0, 60), st.integers(0, 3), st.sampled_from(["ask", "ask", "ask", "join", "leave", "lose"])),
+        st.tuples(
+            st.floats(0, 60), st.integers(0, 3), st.sampled_from(["ask", "ask", "fall", "join", "leave", "lose"])
+        ),
         max_size=60,
     ),
     st.integers(0, 2**32),
@@ -128,6 +139,10 @@ def test_no_window_holds_more_than_the_rate(calls, seconds, script, seed):
             world.at(when, lambda who=who, units=units: world.ask(names[who], units))
         elif what == "join":
             world.at(when, lambda: world.join(next(fresh)))
+        elif what == "fall":  # a worker that comes, asks, and is lost with what it may just have been given
+            new = next(fresh)
+            for later, step in ((0, world.join), (0, lambda new: world.ask(new, UNITS)), (0.1, world.fall)):
+                world.at(when + later, step, new)
         else:
             world.at(when, lambda who=who, what=what: world.leave(names[who], what == "lose"))
     world.run(200.0)

@@ -19,8 +19,12 @@ from ziggurat.optional import require
 if TYPE_CHECKING:
     from ziggurat.batch.batch import BatchResult, map_table
     from ziggurat.batch.rates import Rate
+    from ziggurat.batch.spark.streaming import stream_table
 
-__all__ = ["BatchResult", "Rate", "map_table"]
+__all__ = ["BatchResult", "Rate", "map_table", "stream_table"]
+
+
+_HOMES = {"Rate": "ziggurat.batch.rates", "stream_table": "ziggurat.batch.spark.streaming"}
 
 
 def __getattr__(name: str) -> Any:
@@ -29,4 +33,4 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     require("pyarrow", for_="chains over tables", extra="tables")
-    return getattr(import_module("ziggurat.batch.rates" if name == "Rate" else "ziggurat.batch.batch"), name)
+    return getattr(import_module(_HOMES.get(name, "ziggurat.batch.batch")), name)

@@ -34,6 +34,9 @@ from ziggurat.prices import PACKAGE, Prices
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+_RUNS_TOLD = 500
+"""Earlier runs that the manifest tells of."""
+
 CONCURRENCY = 64
 """Rows in flight for each worker, where nobody says."""
 
@@ -161,6 +164,7 @@ def map_table(
     on_effect: OnEffect = "ask",
     kept_only: bool = False,
     partitions: int | None = None,
+    ledger: str | Path | None = None,
 ) -> BatchResult:
     """Run a chain over every row of a table.
 
@@ -196,6 +200,7 @@ def map_table(
             fails the row, ``repeat``, or ``skip``.
         kept_only: Compute nothing: make the output of what the ledger has.
         partitions: On Spark, into how many parts the table is cut; None for as many as run at once.
+        ledger: The ledger's folder, for several outputs that share their cells; None for the one beside the output.
 
     Raises:
         ValueNotStorable: If a stage returns what cannot be written down.
@@ -231,9 +236,9 @@ def map_table(
     with place.opened(), _target(out) as (path, kind):
         found = place.table(table)
         layout = lay_out(source.chain, found.schema, **asked)
-        ledger = BatchLedger.beside(path)
-        job = Job(source, found, layout, options, ledger, path, kind, uuid4().hex[:12], asked)
-        with ledger.held():
+        kept = BatchLedger(Path(ledger).absolute()) if ledger is not None else BatchLedger.beside(path)
+        job = Job(source, found, layout, options, kept, path, kind, uuid4().hex[:12], asked)
+        with kept.held():
             _begin(job, place.where, overwrite=overwrite)
             result = _run(job, place, progress)
         if out is None:
@@ -308,7 +313,7 @@ def _begin(job: Job, where: str, *, overwrite: bool) -> None:
     job.ledger.write(
         Manifest(
             job.source.chain.name or "chain", job.source.target, job.table.name, job.format, schema,
-            _again(job), (*runs, note),
+            _again(job), (*runs[-_RUNS_TOLD:], note),
         )
     )  # fmt: skip
 

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from ziggurat.batch.index_work import DONE, cut, do_piece, open_plain, report_of, sync_shard, write_piece
-from ziggurat.batch.passages import PassageTable
-from ziggurat.batch.vector_shards import finished_items, read_finished
+from ziggurat.batch.index_source import numbered, one_source, plain_source
+from ziggurat.batch.index_work import DONE, cut, do_piece, report_of, sync_shard, write_piece
+from ziggurat.batch.vector_shards import finished_items, read_finished, tidy
 from ziggurat.errors import InputError
 from ziggurat.index import records
 from ziggurat.index.embedder import Embedder, fingerprint_of
@@ -31,8 +31,7 @@ from ziggurat.index.shard_list import write_shard_names
 from ziggurat.index.splitting import open_splitter
 from ziggurat.index.sync import READING
 from ziggurat.index.vector_index import VectorIndex
-from ziggurat.loaders.several import Several
-from ziggurat.loaders.source import Item, Source, is_address
+from ziggurat.loaders.source import Item
 from ziggurat.progress import Progress, default_progress
 from ziggurat.specs import DEFAULTS
 from ziggurat.stores.address import parse_address
@@ -119,31 +118,6 @@ def build_index(
     return report
 
 
-def plain_source(source: Any, options: Mapping[str, Any]) -> Any:
-    """A source as plain data, from which a worker can open it.
-
-    Raises:
-        InputError: If it is an object that only this process has, or an option is no plain data.
-    """
-    if isinstance(source, PassageTable):
-        kept = None if source.metadata is None else list(source.metadata)
-        return {"kind": "passages", "path": source.name, "text": source.text, "id": source.id, "metadata": kept}
-    if isinstance(source, (list, tuple)):
-        return [plain_source(one, options) for one in source]
-    if not isinstance(source, (str, os.PathLike)):
-        raise InputError(
-            f"Workers cannot open a {type(source).__name__}.", fix="give a path, an address, or a PassageTable"
-        )
-    try:
-        json.dumps(options)
-    except TypeError as error:
-        raise InputError(f"An option of the source is no plain data: {error}.") from error
-    text = os.fspath(source)
-    # workers have other working directories
-    given = text if is_address(text) else str(Path(text).absolute())
-    return {"kind": "source", "given": given, "options": dict(options)}
-
-
 def _beside(place: Path | None) -> Path:
     return Path(f"{place}.building")
 
@@ -151,10 +125,10 @@ def _beside(place: Path | None) -> Path:
 class _Here:
     """The work done in this process, one piece after another."""
 
-    def pieces(self, folder: Path, names: Sequence[str], done: Callable[[int], None]) -> None:
+    def pieces(self, folder: Path, names: Sequence[str], store: str | None, done: Callable[[int], None]) -> None:
         """Do pieces of a folder, telling how many more are done."""
         for name in names:
-            do_piece(folder, name)
+            do_piece(folder, name, store)
             done(1)
 
     def shards(self, jobs: Sequence[str]) -> list[str]:
@@ -197,23 +171,24 @@ def _into_index(
         described = engine.manifest.splitter
         open_splitter(None, described)  # one that only this process has is refused before anything is read
         spec = embeddings or engine.manifest.embedding_spec or DEFAULTS["embeddings"]
-        with index.syncing(_one_source(plain)) as sync:
+        with index.syncing(one_source(plain)) as sync:
             pending = [item for item in sync.source.items() if sync.must_read(item)]
             known = {item.key: sync.known_digest(item.key) for item in pending}
+            settings = _settings(described, spec)
             work = {
                 "source": plain if isinstance(plain, list) else {**plain, "shown": getattr(sync.source, "given", None)},
                 "embeddings": spec,
                 "splitter": described,
                 "index": str(place),
-                "settings": _settings(described, spec),
+                "settings": settings,
             }
             folder.mkdir(parents=True, exist_ok=True)
-            _forget_unstamped(folder, work["settings"])
-            finished, _ = finished_items(folder, work["settings"])
+            tidy(folder, settings)
+            finished, _ = finished_items(folder, settings)
             todo = [one for one in pending if (one.key, one.stamp, known[one.key]) not in finished]
             report.reused = len(pending) - len(todo)
-            report.pieces = _do(_numbered(sync.source, todo), work, known, folder, workers, progress)
-            finished, fingerprint = finished_items(folder, work["settings"])
+            report.pieces = _do(numbered(sync.source, todo), work, known, folder, workers, progress)
+            finished, fingerprint = finished_items(folder, settings)
             report.reading_secs = time.perf_counter() - began
             if fingerprint is not None:
                 records.adopt(engine, fingerprint, spec)
@@ -297,53 +272,18 @@ def _into_store(
         "source": plain,
         "embeddings": spec,
         "splitter": described,
-        "store": address,
+        "store": str(parse_address(address)),
         "settings": _settings(described, spec),
     }
     folder.mkdir(parents=True, exist_ok=True)
-    source = _one_source(plain)
+    source = one_source(plain)
     items = list(source.items())
     before = sum(1 for _ in folder.glob(f"*{DONE}"))
-    pieces = _do(_numbered(source, items), work, {}, folder, workers, progress)
+    pieces = _do(numbered(source, items), work, {}, folder, workers, progress, address)
     after = sum(1 for _ in folder.glob(f"*{DONE}"))
     return BuildReport(
         pieces=after - before, reused=pieces - (after - before), reading_secs=time.perf_counter() - began
     )
-
-
-class _Listed(Several):
-    """Several sources as one that remembers which of them listed an item."""
-
-    def items(self) -> Iterator[Item]:
-        """The items of each in turn, as `Several` has them."""
-        self.__dict__["numbers"] = numbers = {}
-        for number, source in enumerate(self.sources):
-            for item in source.items():
-                if item.key not in numbers:
-                    numbers[item.key] = number
-                    yield item
-
-
-def _one_source(plain: Any) -> Source:
-    """The source that the driver lists.
-
-    Raises:
-        InputError: If it is read while it is listed: a site has no items that a worker could find by name.
-    """
-    opened = open_plain(plain)
-    for one in opened:
-        if getattr(one, "streamed", False):
-            raise InputError(
-                "This source is read while it is listed, so that workers cannot share it.",
-                where=one.name,
-                fix="sync it into an index on one machine, or name its pages in a list",
-            )
-    return _Listed(opened) if isinstance(plain, list) else opened[0]
-
-
-def _numbered(source: Source, items: Sequence[Item]) -> list[tuple[int, Item]]:
-    numbers: Mapping[str, int] = getattr(source, "numbers", {})
-    return [(numbers.get(item.key, 0), item) for item in items]
 
 
 def _do(
@@ -353,6 +293,7 @@ def _do(
     folder: Path,
     workers: Any,
     progress: Progress,
+    store: str | None = None,
 ) -> int:
     """Have items done; how many pieces they were."""
     run = uuid4().hex
@@ -363,7 +304,7 @@ def _do(
         names.append(write_piece(folder, work if stamped else {**work, "run": run}, piece, known))
     if names:
         with progress("Reading and embedding", len(names)) as counter:
-            workers.pieces(folder, names, counter.advance)
+            workers.pieces(folder, names, store, counter.advance)
     return len(names)
 
 
@@ -371,10 +312,3 @@ def _settings(splitter: Mapping[str, Any], spec: str) -> str:
     """What decides how an item becomes chunks and vectors, as a name."""
     said = json.dumps([READING, splitter, spec], sort_keys=True)
     return blake2b(said.encode(), digest_size=12).hexdigest()
-
-
-def _forget_unstamped(folder: Path, settings: str) -> None:
-    """Remove what an earlier build read of items that do not tell whether they changed."""
-    finished, _ = finished_items(folder, settings)
-    for path in {place.path for (_, stamp, _), place in finished.items() if stamp is None}:
-        path.unlink(missing_ok=True)

@@ -10,24 +10,23 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from ziggurat.batch.index_source import ShardPart, one_source, open_plain
 from ziggurat.batch.vector_shards import SUFFIX, Header, write_shard
 from ziggurat.errors import IndexFault, InputError
 from ziggurat.index.embedder import Embedder, fingerprint_of
 from ziggurat.index.hits import IngestReport, LeftOut
 from ziggurat.index.ingest import known_vectors, vectors_of
-from ziggurat.index.shard_list import shard_of
 from ziggurat.index.splitting import counted, open_splitter
 from ziggurat.index.sync import ReadItem, read_item
 from ziggurat.index.transaction import Chunk
 from ziggurat.index.vector_index import VectorIndex
-from ziggurat.loaders.several import Several
-from ziggurat.loaders.source import Item, Source, open_source
+from ziggurat.loaders.source import Item, Source
 from ziggurat.progress import silent
 
 PIECE = ".piece"
@@ -35,19 +34,6 @@ DONE = ".done"
 LARGEST_PIECE = 256
 """Items of a piece: what a killed worker has to do again, at most."""
 _LARGEST_BYTES = 8 << 20
-
-
-def open_plain(plain: Any) -> list[Source]:
-    """The sources that plain data stands for, see `plain_source`."""
-    if isinstance(plain, list):
-        return [source for one in plain for source in open_plain(one)]
-    if plain["kind"] == "passages":
-        from ziggurat.batch.passages import PassageTable
-
-        return [PassageTable(plain["path"], plain["text"], plain["id"], plain["metadata"])]
-    source = open_source(plain["given"], **plain["options"])
-    known_as = getattr(source, "known_as", None)
-    return [source if known_as is None or plain.get("shown") is None else known_as(plain["shown"])]
 
 
 def cut(items: Sequence[tuple[int, Item]]) -> Iterator[list[tuple[int, Item]]]:
@@ -71,7 +57,7 @@ def write_piece(
 
     Args:
         folder: On storage that the workers share.
-        work: What all pieces have in common: source, embeddings, splitter, settings, index or store.
+        work: What all pieces have in common: source, embeddings, splitter, settings, index or store (without a password).
         piece: The items.
         known: The digests the index has of them.
     """
@@ -85,8 +71,13 @@ def write_piece(
     return name
 
 
-def do_piece(folder: Path, name: str) -> None:
+def do_piece(folder: Path, name: str, store: str | None = None) -> None:
     """Do a piece, unless it is done.
+
+    Args:
+        folder: Where it is described.
+        name: Its name.
+        store: The address of the store to write to, which may hold a password and so is in no file.
 
     Raises:
         ZigguratError: What its model or store raised; items that cannot be read are no error.
@@ -104,10 +95,10 @@ def do_piece(folder: Path, name: str) -> None:
         for item in _items(open_plain(work["source"]), work["items"])
     ]
     ready, header = _embedded(read, embedder, work)
-    if work.get("store") is None:
+    if store is None:
         write_shard(folder / f"{name}{SUFFIX}", header, [(one, before[one.key]) for one in ready])
     else:
-        _put(work["store"], work["embeddings"], ready)
+        _put(store, work["embeddings"], ready)
         done.touch()
 
 
@@ -188,47 +179,10 @@ def _embedder(spec: str) -> Embedder:
     return Embedder(spec, spec=spec, fingerprint=None, where="a worker")
 
 
-@dataclass(frozen=True)
-class ShardPart:
-    """The items of a source that belong in one shard.
-
-    Args:
-        source: All of it.
-        number: The shard's number.
-        count: How many shards there are.
-    """
-
-    source: Source
-    number: int
-    count: int
-
-    @property
-    def name(self) -> str:
-        """The whole source's."""
-        return self.source.name
-
-    @property
-    def given(self) -> str:
-        """As the whole source was given."""
-        return str(getattr(self.source, "given", self.source.name))
-
-    def known_as(self, given: str) -> ShardPart:
-        """The same under another way to name the source."""
-        known_as = getattr(self.source, "known_as", None)
-        return self if known_as is None else replace(self, source=known_as(given))
-
-    def items(self) -> Iterator[Item]:
-        """Its part of the items; what stands for others that could not be listed is in every part."""
-        for item in self.source.items():
-            if item.hides is not None or shard_of(item.key, self.count) == self.number:
-                yield item
-
-
 def sync_shard(job: str) -> str:
     """Bring one shard up to date with its part of the source; its report, as JSON."""
     told = json.loads(job)
-    sources = open_plain(told["source"])
-    whole = sources[0] if len(sources) == 1 and not isinstance(told["source"], list) else Several(sources)
+    whole = one_source(told["source"])
     splitter = None if told["splitter"] is None else open_splitter(None, told["splitter"])
     with VectorIndex.open_or_create(told["shard"], told["embeddings"], splitter=splitter) as index:
         report = index.sync(ShardPart(whole, told["number"], told["count"]), progress=silent)

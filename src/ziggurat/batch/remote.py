@@ -13,6 +13,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 from types import TracebackType
 from typing import Self
@@ -57,7 +58,7 @@ class RemoteCoordination:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._address, self._token, self._worker_id = address, token, worker_id
-        self._clock = clock
+        self._timeout, self._clock = timeout, clock
         self._beats = {0: clock()}  # when each of the last heartbeats was sent
         self._line = Line(dialled(address, timeout), address)
         welcome = self._line.greet(token, PURSE, worker_id)
@@ -80,6 +81,7 @@ class RemoteCoordination:
         self._is_leaving = False
         self._cells: CellsLink | None = None
         self._connecting: asyncio.Future[CellsLink] | None = None
+        self._early: list[tuple[bytes, Place]] = []  # published before there was a connection
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._beat, name="ziggurat-batch-heartbeat", daemon=True)
         self._thread.start()
@@ -141,6 +143,9 @@ class RemoteCoordination:
         """A claimed cell is finished and can be read."""
         if self._cells is not None:
             self._cells.publish(key, place)
+        elif not self._is_gone:
+            self._early.append((key, place))
+            self._begin_connecting()
 
     def release(self, key: bytes) -> None:
         """A claimed cell was not finished: somebody else may try."""
@@ -156,6 +161,9 @@ class RemoteCoordination:
 
     async def aclose(self) -> None:
         """Say goodbye on both connections: what was published is known, what was not spent goes back."""
+        if self._connecting is not None:
+            with suppress(ClusterError):
+                await self._connecting
         if self._cells is not None:
             await self._cells.bye(_BYE_SECONDS)
         await asyncio.to_thread(self.close)
@@ -227,16 +235,26 @@ class RemoteCoordination:
             raise gone(self._address)
         if self._cells is not None:
             return self._cells
+        return await asyncio.shield(self._begin_connecting())
+
+    def _begin_connecting(self) -> asyncio.Future[CellsLink]:
         if self._connecting is None:
             self._connecting = asyncio.ensure_future(self._connect())
-        return await asyncio.shield(self._connecting)
+        return self._connecting
 
     async def _connect(self) -> CellsLink:
         self._loop = asyncio.get_running_loop()
         link = CellsLink(self._loop, self._address, self._told_stop, self._told_gone)
-        connected = await asyncio.to_thread(dialled, self._address, 10.0)
-        await self._loop.create_connection(lambda: link, sock=connected)
-        await link.greet(self._token, CELLS, self._worker_id, self._session)
+        try:
+            connected = await asyncio.to_thread(dialled, self._address, self._timeout)
+            await self._loop.create_connection(lambda: link, sock=connected)
+            await link.greet(self._token, CELLS, self._worker_id, self._session)
+        except ClusterError:
+            self._is_gone = True
+            raise
+        for key, place in self._early:
+            link.publish(key, place)
+        self._early.clear()
         self._cells = link
         return link
 

@@ -115,6 +115,21 @@ def finished_items(folder: Path, settings: str) -> tuple[dict[Version, Place], s
     return found, fingerprint
 
 
+def tidy(folder: Path, settings: str) -> None:
+    """Remove what an earlier build left that cannot be used.
+
+    That is what is damaged, was made with other settings, or is of items without a stamp, which may have changed.
+    """
+    for path in folder.glob(f"*{SUFFIX}"):
+        try:
+            header, items = _listed(path)
+            if header.settings == settings and all(stamp is not None for _, stamp, _ in items):
+                continue
+        except (OSError, ValueError):
+            pass
+        path.unlink(missing_ok=True)
+
+
 def _listed(path: Path) -> tuple[Header, dict[Version, Place]]:
     with path.open("rb") as file:
         if file.read(len(_MAGIC)) != _MAGIC:
@@ -179,4 +194,4 @@ def _unpacked(fields: Any) -> ReadItem:
 
 
 def _chunk(fields: list[Any]) -> Chunk:
-    return Chunk(*fields[:-1], tuple((name, kind) for name, kind in fields[-1]))
+    return Chunk._make([*fields[:-1], tuple((name, kind) for name, kind in fields[-1])])

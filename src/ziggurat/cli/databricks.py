@@ -19,6 +19,7 @@ _COMMANDS = {
     "up": ("ziggurat.cli.databricks_lab:up", "Create what a lab file declares: compute, secrets, endpoints."),
     "run": ("ziggurat.cli.databricks_lab:run", "Run the lab's chain as a job; bring its answers here."),
     "down": ("ziggurat.cli.databricks_lab:down", "Terminate and remove what up and run made, and only that."),
+    "batch": ("ziggurat.cli.databricks_batch:batch", "Run a chain over a table as a job, on a cluster's Spark."),
     "bundle": ("ziggurat.cli.databricks_lab:bundle", "Write the same as a Declarative Automation Bundle."),
     "azure-template": ("ziggurat.cli.databricks_lab:azure_template", "Write an Azure template of the workspace."),
 }

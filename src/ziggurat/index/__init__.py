@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         SearchMode,
     )
     from ziggurat.index.retriever import VectorIndexRetriever
+    from ziggurat.index.sharded import ShardedIndex
     from ziggurat.index.splitting import Piece, Splitter, StructureSplitter
     from ziggurat.index.vector_index import VectorIndex
 
@@ -34,6 +35,7 @@ _HOMES = {
     "Position": "hits",
     "RepairReport": "hits",
     "SearchMode": "hits",
+    "ShardedIndex": "sharded",
     "Splitter": "splitting",
     "StructureSplitter": "splitting",
     "VectorIndex": "vector_index",
@@ -52,6 +54,7 @@ __all__ = [
     "Position",
     "RepairReport",
     "SearchMode",
+    "ShardedIndex",
     "Splitter",
     "StructureSplitter",
     "VectorIndex",

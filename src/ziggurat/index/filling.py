@@ -6,7 +6,8 @@ The part of `VectorIndex` that reads sources; the work is done in `sync`, `inges
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from langchain_core.embeddings import Embeddings
@@ -15,8 +16,10 @@ from ziggurat.index import ingest, reembed, sync
 from ziggurat.index.embedder import Embedder
 from ziggurat.index.engine import Engine
 from ziggurat.index.hits import IngestReport, ReembedReport
+from ziggurat.index.items import as_first_given
 from ziggurat.index.langchain_store import EngineStore
 from ziggurat.index.splitting import Splitter, counted, open_splitter
+from ziggurat.index.sync import Sync
 from ziggurat.loaders.document import SourceDocument
 from ziggurat.loaders.parsers import PARSERS, Parser
 from ziggurat.loaders.source import open_source
@@ -93,6 +96,23 @@ class FilledStore(EngineStore):
             remove=remove,
             label=label,
         )
+
+    @contextmanager
+    def syncing(self, source: Any, **options: Any) -> Iterator[Sync]:
+        """A sync whose items are read elsewhere, for a ``with`` block; see `ziggurat.index.sync.Sync`.
+
+        Args:
+            source: As for `sync`.
+            **options: As for `sync`.
+
+        Raises:
+            InputError: If there is no such source.
+        """
+        opened = open_source(source, **options)
+        with self._engine.store.unpinned():
+            with self._engine.store.reading() as connection:
+                opened = as_first_given(connection, opened)
+            yield Sync(self._engine, opened, self._splitter())
 
     def add_source(self, document: SourceDocument) -> IngestReport:
         """Split, embed and commit one document that was loaded elsewhere.

@@ -8,13 +8,13 @@ again. What is read, and whether it changed, is `sync`'s business.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ziggurat.index.chunking import chunks_of, document_row
-from ziggurat.index.embedder import BATCH, batched
+from ziggurat.index.embedder import BATCH, Embedder, batched
 from ziggurat.index.engine import Engine
 from ziggurat.index.hits import IngestReport
 from ziggurat.index.inputs import Vectors
@@ -34,11 +34,15 @@ class Prepared:
         documents: Each with its chunks.
         item: What is remembered of where it was read; None for a document given as it is.
         before: What was remembered before, as this process saw it.
+        vectors: Of all its chunks, where they were made elsewhere; shape (chunks, dimensions).
+        embedded: How many of those were made for it.
     """
 
     documents: list[tuple[DocumentRow, list[Chunk]]] = field(default_factory=list)
     item: ItemRow | None = None
     before: ItemRow | None = None
+    vectors: Vectors | None = None
+    embedded: int = 0
 
 
 def prepared(documents: Sequence[SourceDocument], splitter: Splitter) -> list[tuple[DocumentRow, list[Chunk]]]:
@@ -81,7 +85,7 @@ class Ingest:
         if not waiting:
             return
         chunks = [chunk for one in waiting for _, parts in one.documents for chunk in parts]
-        vectors, embedded = self._vectors(chunks)
+        vectors, embedded = _given_vectors(waiting) or self._vectors(chunks)
 
         def write(transaction: Transaction) -> list[Prepared]:
             at, done = 0, []
@@ -107,20 +111,47 @@ class Ingest:
         """A vector for every chunk, and how many of them had to be made."""
         self._engine.look()
         dimensions = self._engine.manifest.dimensions
-        digests = [digest(chunk.text) for chunk in chunks]
-        known: dict[bytes, bytes] = {}
-        if dimensions is not None and chunks:
-            with self._engine.store.reading() as connection:
-                known = _stored_vectors(connection, set(digests))
-        # A damaged vector is not reused; the text is embedded again.
-        known = {one: vector for one, vector in known.items() if len(vector) == 4 * (dimensions or 0)}
-        fresh = {one: chunk.text for one, chunk in zip(digests, chunks, strict=True) if one not in known}
-        made = self._engine.embedder.passages(list(fresh.values()), dimensions)
-        if len(fresh) == len(chunks):
-            return made, len(fresh)
-        place = {one: at for at, one in enumerate(fresh)}
-        rows = [made[place[one]] if one in place else np.frombuffer(known[one], dtype="<f4") for one in digests]
-        return (np.stack(rows) if rows else np.empty((0, dimensions or 0), dtype=np.float32)), len(fresh)
+        known = known_vectors(self._engine, chunks)
+        return vectors_of(chunks, known, self._engine.embedder, dimensions)
+
+
+def known_vectors(engine: Engine, chunks: Sequence[Chunk]) -> dict[bytes, bytes]:
+    """The vectors that an index has already, by the digests of their texts; damaged ones are left out."""
+    dimensions = engine.manifest.dimensions
+    if dimensions is None or not chunks:
+        return {}
+    with engine.store.reading() as connection:
+        known = _stored_vectors(connection, {digest(chunk.text) for chunk in chunks})
+    return {one: vector for one, vector in known.items() if len(vector) == 4 * dimensions}
+
+
+def vectors_of(
+    chunks: Sequence[Chunk], known: Mapping[bytes, bytes], embedder: Embedder, dimensions: int | None
+) -> tuple[Vectors, int]:
+    """A vector for every chunk, each text embedded once, and how many texts were.
+
+    Args:
+        chunks: In order.
+        known: Vectors that need not be made, by the digests of their texts.
+        embedder: Makes the others.
+        dimensions: That they must have, where it is known.
+    """
+    digests = [digest(chunk.text) for chunk in chunks]
+    fresh = {one: chunk.text for one, chunk in zip(digests, chunks, strict=True) if one not in known}
+    made = embedder.passages(list(fresh.values()), dimensions)
+    if len(fresh) == len(chunks):
+        return made, len(fresh)
+    place = {one: at for at, one in enumerate(fresh)}
+    rows = [made[place[one]] if one in place else np.frombuffer(known[one], dtype="<f4") for one in digests]
+    return (np.stack(rows) if rows else np.empty((0, dimensions or 0), dtype=np.float32)), len(fresh)
+
+
+def _given_vectors(waiting: Sequence[Prepared]) -> tuple[Vectors, int] | None:
+    """The vectors of items that all came with theirs."""
+    given = [one.vectors for one in waiting if one.vectors is not None]
+    if len(given) < len(waiting):
+        return None
+    return np.concatenate(given), sum(one.embedded for one in waiting)
 
 
 def add_document(engine: Engine, document: SourceDocument, *, splitter: Splitter) -> IngestReport:

@@ -178,7 +178,7 @@ class EngineStore(VectorStore):
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
         """Chunks by id, in the order asked for, each once; unknown ids are left out."""
         with self._engine.store.reading() as connection:
-            return [_document(chunk) for chunk in reads.fetch_by_ids(connection, ids)]
+            return [document_of(chunk) for chunk in reads.fetch_by_ids(connection, ids)]
 
     # Searching
 
@@ -195,7 +195,7 @@ class EngineStore(VectorStore):
     ) -> list[tuple[Document, float]]:
         """The same with their cosines, -1 to 1, higher is nearer."""
         refuse_unknown(kwargs)
-        return [(_document(chunk), found.score) for found, chunk in self._found(query, k, "dense", filter)]
+        return [(document_of(chunk), found.score) for found, chunk in self._found(query, k, "dense", filter)]
 
     def similarity_search_by_vector(
         self,
@@ -218,12 +218,12 @@ class EngineStore(VectorStore):
         """The same with their cosines."""
         refuse_unknown(kwargs)
         check_k(k)
-        condition = _condition(filter)
+        condition = condition_of(filter)
         vector = self._vector(embedding)
         with self._engine.store.reading() as connection:
             found = self._engine.dense(connection, vector, k, condition)
             chunks = reads.fetch(connection, [one.row for one in found])
-        return [(_document(chunk), one.score) for one, chunk in zip(found, chunks, strict=True)]
+        return [(document_of(chunk), one.score) for one, chunk in zip(found, chunks, strict=True)]
 
     def max_marginal_relevance_search(
         self,
@@ -237,7 +237,7 @@ class EngineStore(VectorStore):
         """``k`` of the ``fetch_k`` nearest chunks, near the question and far from one another."""
         check_query(query)
         check_k(k)
-        condition = _condition(filter)
+        condition = condition_of(filter)
         if self._engine.is_empty():
             return []
         vector = self._engine.embedder.query(query, self._engine.manifest.dimensions)
@@ -253,7 +253,7 @@ class EngineStore(VectorStore):
         **kwargs: Any,
     ) -> list[Document]:
         """The same for a vector."""
-        return self._marginal(self._vector(embedding), k, fetch_k, lambda_mult, _condition(filter), kwargs)
+        return self._marginal(self._vector(embedding), k, fetch_k, lambda_mult, condition_of(filter), kwargs)
 
     def _marginal(
         self,
@@ -276,7 +276,7 @@ class EngineStore(VectorStore):
                 return []
             candidates = view.vectors(np.array(rows, dtype=np.int64))
             chosen = [rows[at] for at in most_marginal(vector, candidates, k, lambda_mult)]
-            return [_document(chunk) for chunk in reads.fetch(connection, chosen)]
+            return [document_of(chunk) for chunk in reads.fetch(connection, chosen)]
 
     def search_documents(
         self,
@@ -287,7 +287,7 @@ class EngineStore(VectorStore):
         parent: int | None = None,
     ) -> list[Document]:
         """What `VectorIndex.search` finds, as LangChain documents."""
-        return [_document(chunk, found) for found, chunk in self._found(query, k, mode, filter, parent)]
+        return [document_of(chunk, found) for found, chunk in self._found(query, k, mode, filter, parent)]
 
     async def asearch_documents(
         self,
@@ -310,7 +310,7 @@ class EngineStore(VectorStore):
     ) -> list[Found]:
         check_query(query)
         check_k(k)
-        condition = _condition(given_filter)
+        condition = condition_of(given_filter)
         if mode not in get_args(SearchMode):
             raise InputError(f"Unknown search mode {mode!r}.", fix=f"use {', '.join(get_args(SearchMode))}")
         size = None if parent is None else check_parent(parent)
@@ -347,11 +347,13 @@ def refuse_unknown(kwargs: Mapping[str, Any]) -> None:
         raise InputError(f"Unknown parameters: {', '.join(sorted(kwargs))}.")
 
 
-def _condition(given: Filter | None) -> Condition | None:
+def condition_of(given: Filter | None) -> Condition | None:
+    """What a filter asks of the database; None where it asks nothing."""
     return None if given is None or given == {} else compile_filter(given)
 
 
-def _document(chunk: StoredChunk, found: Fused | None = None) -> Document:
+def document_of(chunk: StoredChunk, found: Fused | None = None) -> Document:
+    """A chunk as a LangChain document, with the path that led to it."""
     metadata = chunk.langchain_metadata()
     if found is not None and found.path:
         metadata["path"] = [str(hop) for hop in found.path]

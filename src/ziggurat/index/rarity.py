@@ -10,7 +10,8 @@ come near the budget and are searched with every word.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
+from typing import NamedTuple
 
 from ziggurat.index.names import folded
 from ziggurat.index.words import any_of
@@ -31,6 +32,23 @@ def frequency(connection: sqlite3.Connection, term: str, at_most: int) -> int:
     return int(found.fetchone()[0])
 
 
+class Asked(NamedTuple):
+    """The words of a question that are asked for.
+
+    Attributes:
+        terms: In the order they are asked for.
+        together: Whether a chunk must hold all of them; else any of them will do.
+    """
+
+    terms: list[str]
+    together: bool
+
+    @property
+    def expression(self) -> str | None:
+        """The FTS5 query; None when there are no words."""
+        return any_of([], all_of=self.terms) if self.together else any_of(self.terms)
+
+
 def telling(connection: sqlite3.Connection, terms: Sequence[str], known: MutableMapping[str, int]) -> str | None:
     """The FTS5 query for the words of a question that tell most; None when there are no words.
 
@@ -39,11 +57,22 @@ def telling(connection: sqlite3.Connection, terms: Sequence[str], known: Mutable
         terms: The words, see `question_terms`.
         known: How often words stand in this generation; filled as they are asked for.
     """
+    return asked_terms(lambda term, at_most: frequency(connection, term, at_most), terms, known).expression
+
+
+def asked_terms(count: Callable[[str, int], int], terms: Sequence[str], known: MutableMapping[str, int]) -> Asked:
+    """The words of a question that tell most.
+
+    Args:
+        count: In how many places a word stands, counted no further than the second number.
+        terms: The words, see `question_terms`.
+        known: How often words stand in this generation; filled as they are asked for.
+    """
     for term in terms:
         if term not in known:
-            known[term] = frequency(connection, term, BUDGET + 1)
+            known[term] = count(term, BUDGET + 1)
     if sum(known[term] for term in terms) <= BUDGET:
-        return any_of(terms)
+        return Asked(list(terms), together=False)
     asked, left = [], BUDGET
     for term in sorted(terms, key=known.__getitem__):
         if known[term] > left:
@@ -52,9 +81,9 @@ def telling(connection: sqlite3.Connection, terms: Sequence[str], known: Mutable
         left -= known[term]
     if any(known[term] for term in asked):
         # In the question's order, and unknown words too: a folded form may not be what was counted.
-        return any_of([term for term in terms if term in asked])
+        return Asked([term for term in terms if term in asked], together=False)
     for term in terms:
         if known[term] == BUDGET + 1:
-            known[term] = frequency(connection, term, _COUNTED)
+            known[term] = count(term, _COUNTED)
     rarest = sorted((term for term in terms if known[term]), key=known.__getitem__)[:_TOGETHER]
-    return any_of([], all_of=rarest)
+    return Asked(rarest, together=True)

@@ -13,14 +13,16 @@ import hashlib
 import json
 import time
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from ziggurat.errors import DocumentError, InputError, MissingDependency, UnreadableDocument, UnsupportedDocument
 from ziggurat.index.engine import Engine
 from ziggurat.index.hits import IngestReport, LeftOut
 from ziggurat.index.ingest import Ingest, Prepared, prepared
+from ziggurat.index.inputs import Vectors
 from ziggurat.index.items import ItemRow, as_first_given, known_items, open_source_row, put_item, remove_item
 from ziggurat.index.splitting import Splitter
-from ziggurat.index.transaction import DIGEST_BYTES, Transaction
+from ziggurat.index.transaction import DIGEST_BYTES, Chunk, DocumentRow, Transaction
 from ziggurat.loaders.document import SourceDocument
 from ziggurat.loaders.source import Item, Source
 from ziggurat.progress import Progress
@@ -55,7 +57,7 @@ def _synced(
     began = time.perf_counter()
     with engine.store.reading() as connection:
         source = as_first_given(connection, source)
-    work = _Sync(engine, source, splitter)
+    work = Sync(engine, source, splitter)
     items: Iterable[Item] = source.items()
     total = None
     if not getattr(source, "streamed", False):
@@ -70,10 +72,73 @@ def _synced(
     return work.report
 
 
-class _Sync:
+class ReadItem(NamedTuple):
+    """An item as it was read, here or elsewhere: its documents, or why there are none.
+
+    Attributes:
+        key: Its name in the source.
+        stamp: The source's stamp when it was listed.
+        digest: A hash of what was read; None if nothing could be.
+        documents: Each with its chunks; empty if the digest was known already.
+        problem: Why it could not be read; None if it could.
+        supported: False where nothing reads its type.
+        vectors: Of all chunks in order, if they were made already; shape (chunks, dimensions).
+        embedded: How many of those were made for it.
+    """
+
+    key: str
+    stamp: str | None
+    digest: bytes | None
+    documents: list[tuple[DocumentRow, list[Chunk]]]
+    problem: str | None = None
+    supported: bool = True
+    vectors: Vectors | None = None
+    embedded: int = 0
+
+
+def read_item(item: Item, splitter: Splitter, known: bytes | None = None) -> ReadItem:
+    """Read an item and split its documents.
+
+    Args:
+        item: As its source lists it.
+        splitter: How documents become chunks.
+        known: The digest the index has of it; what reads the same is not split again.
+    """
+    try:
+        documents = list(item.read())
+        digest = digest_of(documents)
+        if known == digest:
+            return ReadItem(item.key, item.stamp, digest, [])
+        split = prepared(documents, splitter)
+        if not split:
+            raise UnreadableDocument("There is no document in it.", where=item.key)
+    except (DocumentError, InputError, MissingDependency) as error:
+        supported = not isinstance(error, (UnsupportedDocument, MissingDependency))
+        return ReadItem(item.key, item.stamp, None, [], error.what, supported)
+    return ReadItem(item.key, item.stamp, digest, split)
+
+
+class Sync:
+    """One sync under way: told what the source lists, then what was read of it, then that this was all.
+
+    Reading may happen elsewhere: `known_digest` says which items must be read, and `put` takes what `read_item`
+    made of them, with or without vectors.
+
+    Args:
+        engine: The open index.
+        source: What is read.
+        splitter: How documents become chunks.
+
+    Attributes:
+        source: The source.
+        splitter: The splitter.
+        report: What was done so far.
+    """
+
     def __init__(self, engine: Engine, source: Source, splitter: Splitter) -> None:
         self._engine = engine
-        self._splitter = splitter
+        self.source = source
+        self.splitter = splitter
         self.report = IngestReport()
         self._ingest = Ingest(engine, self.report)
         self._seen: set[str] = set()
@@ -84,45 +149,50 @@ class _Sync:
         def opened(transaction: Transaction) -> int:
             return open_source_row(transaction.connection, source, read)
 
-        self._source = engine.commit(opened, None, embedded=False)
+        self._row = engine.commit(opened, None, embedded=False)
         with engine.store.reading() as connection:
-            self._known = known_items(connection, self._source)
+            self._known = known_items(connection, self._row)
 
     def take(self, item: Item) -> None:
         """Read an item if it may have changed, and have it committed with others."""
+        if self.must_read(item):
+            self.put(read_item(item, self.splitter, self.known_digest(item.key)))
+
+    def must_read(self, item: Item) -> bool:
+        """Note that the source lists an item; whether it may have changed."""
         self._seen.add(item.key)
         if item.hides is not None:
             self._hidden.append(item.hides)
         before = self._known.get(item.key)
         if before is not None and before.is_as(item.stamp):
             self.report.unchanged += 1
-            return
-        row = ItemRow(self._source, item.key, item.stamp, None)
-        try:
-            documents = list(item.read())
-            digest = digest_of(documents)
-            if before is not None and before.digest == digest and before.documents:
-                self.report.unchanged += 1
-                if (before.stamp, before.problem) != (item.stamp, None):
-                    self._touch(row._replace(digest=digest), before)
-                return
-            split = prepared(documents, self._splitter)
-            if not split:
-                raise UnreadableDocument("There is no document in it.", where=item.key)
-        except (DocumentError, InputError, MissingDependency) as error:
-            self._problem(row, before, error)
-            return
-        self._ingest.add(Prepared(split, row._replace(digest=digest), before))
+            return False
+        return True
 
-    def _problem(
-        self, row: ItemRow, before: ItemRow | None, error: DocumentError | InputError | MissingDependency
-    ) -> None:
-        supported = not isinstance(error, (UnsupportedDocument, MissingDependency))
-        kept = f"{error.what} What was read of it before stays." if before and before.documents else error.what
+    def known_digest(self, key: str) -> bytes | None:
+        """The hash of what the index has of an item; None if it has nothing of it."""
+        before = self._known.get(key)
+        return before.digest if before is not None and before.documents else None
+
+    def put(self, read: ReadItem) -> None:
+        """Take what was read of an item, and have it committed with others."""
+        before = self._known.get(read.key)
+        row = ItemRow(self._row, read.key, read.stamp, read.digest)
+        if read.problem is not None:
+            self._problem(row, before, read.problem, supported=read.supported)
+        elif read.digest == self.known_digest(read.key):
+            self.report.unchanged += 1
+            if before is not None and (before.stamp, before.problem) != (read.stamp, None):
+                self._touch(row, before)
+        else:
+            self._ingest.add(Prepared(read.documents, row, before, read.vectors, read.embedded))
+
+    def _problem(self, row: ItemRow, before: ItemRow | None, what: str, *, supported: bool) -> None:
+        kept = f"{what} What was read of it before stays." if before and before.documents else what
         (self.report.unreadable if supported else self.report.unsupported).append(LeftOut(row.key, kept))
         # Without a stamp it is tried again the next time, whatever was wrong.
         digest = None if before is None else before.digest
-        now = row._replace(stamp=None, digest=digest, problem=error.what, supported=supported)
+        now = row._replace(stamp=None, digest=digest, problem=what, supported=supported)
         if before is None or before[2:6] != now[2:6]:
             self._touch(now, before)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -108,6 +108,12 @@ class Folder:
                 yield Item(key, _failing(found), hides=key + os.sep)
             else:
                 yield self._item(found.path, found.stat)
+
+    def named(self, keys: Iterable[str]) -> Iterator[Item]:
+        """The items of these names, which the folder listed before, without listing it again."""
+        for key in keys:
+            path = str(self.path) + key[len(self.given) :]
+            yield self._item(path, Path(path).stat)
 
     def _item(self, path: str, about: Callable[[], os.stat_result]) -> Item:
         key = self._key(path)

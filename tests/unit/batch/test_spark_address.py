@@ -84,7 +84,7 @@ def test_a_place_where_nobody_listens_is_told_at_once_and_no_jvm_is_started(sche
     ):
         pass
 
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20  # Spark itself would wait for a minute or more
 
 
 def test_a_listener_that_is_no_connect_server_is_waited_for_no_longer_than_the_patience():
@@ -97,7 +97,7 @@ def test_a_listener_that_is_no_connect_server_is_waited_for_no_longer_than_the_p
         ):
             pass
 
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 30  # Spark itself would wait for ten minutes
 
 
 def test_without_a_session_there_the_word_session_says_so():

@@ -130,7 +130,7 @@ class Cluster:
             session,
             settled if not self.is_connect else partitions,
             secs=self.patience_secs,
-            what=f"The cluster ran no task within {self.patience_secs:.0f} s.",
+            what=f"The cluster ran no task within {self.patience_secs:g} s.",
             fix="See whether it has workers with free cores and memory (a job waits for them for ever).",
         )
         return max(1, found // int(session.conf.get("spark.task.cpus", "1") or 1))

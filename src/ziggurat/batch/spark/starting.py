@@ -116,7 +116,7 @@ def connect(address: Address, conf: Mapping[str, str], patience_secs: float) -> 
             channel.close()
     except grpc.FutureTimeoutError:
         raise ClusterError(
-            f"What listens there did not answer as a Spark Connect server within {patience_secs:.0f} s.",
+            f"What listens there did not answer as a Spark Connect server within {patience_secs:g} s.",
             where=address.shown,
             fix=fix,
         ) from None
@@ -137,7 +137,7 @@ def connect(address: Address, conf: Mapping[str, str], patience_secs: float) -> 
             session,
             greet,
             secs=patience_secs,
-            what=f"The Spark Connect server did not answer within {patience_secs:.0f} s.",
+            what=f"The Spark Connect server did not answer within {patience_secs:g} s.",
             fix=fix,
         )
     except ClusterError:

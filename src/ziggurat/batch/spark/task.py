@@ -61,8 +61,11 @@ def run_partition(
     schema = pa.ipc.read_schema(pa.py_buffer(payload.schema))
     layout = lay_out(chain, schema, **payload.asked)
     result = pa.ipc.read_schema(pa.py_buffer(payload.result))
-    for batch in iterate_sync(_run(payload, chain, layout, _and_rest(first, batches))):
-        yield _exactly(batch, result)
+    with ExitStack() as held:  # here, and not in the coroutine: each of its steps has a context of its own
+        for pin in pins_of(chain.program):
+            held.enter_context(pin())
+        for batch in iterate_sync(_run(payload, chain, layout, _and_rest(first, batches))):
+            yield _exactly(batch, result)
 
 
 async def _run(
@@ -90,10 +93,7 @@ async def _run(
             kept_only=payload.kept_only,
             careful=payload.careful or earlier.careful,
         )
-        with ExitStack() as held:
-            held.callback(cells.close)
-            for pin in pins_of(chain.program):
-                held.enter_context(pin())
+        try:
             rows = run_rows(
                 chain, layout, cells, batches,
                 concurrency=payload.concurrency, ordered=payload.ordered, deaths=deaths,
@@ -101,6 +101,8 @@ async def _run(
             async with aclosing(rows) as finished:  # type: ignore[type-var]  # (it is an asynchronous generator)
                 async for batch in finished:
                     yield batch
+        finally:
+            cells.close()
 
 
 def share_models() -> None:

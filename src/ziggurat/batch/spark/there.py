@@ -82,7 +82,9 @@ class There:
             schema = to_arrow_schema(table.schema, timezone="UTC")
             return Table(schema, "a Spark data frame", None, (), None, _unreadable)
         found = open_table(table)
-        return Table(_as_spark(found.schema, found.name)[1], found.name, found.format, found.files, found.rows, found.read)
+        return Table(
+            _as_spark(found.schema, found.name)[1], found.name, found.format, found.files, found.rows, found.read
+        )
 
     def run(self, job: Job, progress: bool | None) -> None:
         """Run the job to its end.
@@ -137,7 +139,7 @@ class There:
                 if error is None:
                     break
                 after = job.ledger.known()
-                if number == _TRIES or not _further(known, after):
+                if number == _TRIES or _PYTHON in str(error) or not _further(known, after):
                     raise _told(error, cluster.where)
                 known, places = after, _saved(job, after, number)
         watch(self.tally)
@@ -248,9 +250,7 @@ def _put(parts: Path, job: Job) -> None:
         writer.commit()
 
 
-def _sent(
-    cluster: Cluster, paths: Sequence[Path], *, beside: bool = False, base: Path | None = None
-) -> list[SentFile]:
+def _sent(cluster: Cluster, paths: Sequence[Path], *, beside: bool = False, base: Path | None = None) -> list[SentFile]:
     sent = []
     for path in paths:
         name = str(path.absolute().relative_to(base)) if base and path.absolute().is_relative_to(base) else path.name
@@ -329,14 +329,19 @@ def _further(before: Known, after: Known) -> bool:
     return len(after.places) > len(before.places) or after.deaths != before.deaths
 
 
-_OURS = re.compile(r"ziggurat\.errors\.(\w+): (.*)")
+_PYTHON = "Traceback (most recent call last)"
+"""What stands in an error of Spark's that quotes an exception of ours: another try would raise it, too."""
+
+_RAISED = re.compile(
+    r"^(?:[\w.]+\.)?(\w+(?:Error|Exception|Exit|Died|Stopped|Exceeded|NotFound|Dependency|Model)): (.+)$", re.MULTILINE
+)
 
 
 def _told(error: Exception, where: str) -> ClusterError:
-    """What Spark raised, by what of ours it holds, or by its first line."""
+    """What Spark raised, by the last exception of Python that it quotes, or by its first line."""
     text = str(error)
-    match = _OURS.search(text)
-    said = f"{match[1]}: {match[2]}" if match else text.strip().partition("\n")[0]
+    quoted = [match for match in _RAISED.finditer(text) if not match[0].startswith(("org.", "java."))]
+    said = f"{quoted[-1][1]}: {quoted[-1][2]}" if quoted else text.strip().partition("\n")[0]
     told = ClusterError(
         f"Spark gave up: {said}", where=where, fix="what finished is kept: mend the cause, and start the batch again"
     )

@@ -11,7 +11,6 @@ import json
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -162,14 +161,12 @@ def _rows(session: SparkSession, slots: int, probe: str, modules: str, version: 
             session,
             lambda: session.range(slots, numPartitions=slots).mapInArrow(tell, _FIELDS).collect(),
             secs=patience_secs,
-            what=f"The cluster did not run a first task within {patience_secs:.0f} s.",
+            what=f"The cluster did not run a first task within {patience_secs:g} s.",
             fix="See whether it has workers with free cores and memory (a job waits for them for ever).",
         )
     except ClusterError:
         raise
     except Exception as error:
-        with suppress(Exception):
-            session.interruptAll()
         text = str(error)
         mine = f"{sys.version_info[0]}.{sys.version_info[1]}"
         if "PYTHON_VERSION_MISMATCH" in text:

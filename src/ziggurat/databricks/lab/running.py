@@ -15,18 +15,18 @@ from secrets import token_hex
 from typing import Any
 
 from ziggurat.databricks.calls import Calls
+from ziggurat.databricks.job_runs import JOBS, failure, followed, output_of, page_of, succeeded
 from ziggurat.databricks.lab.contents import inputs as own_inputs
 from ziggurat.databricks.lab.declaration import Lab
 from ziggurat.databricks.lab.remote import Folder
 from ziggurat.databricks.lab.specs import chain_task, cluster_spec
 from ziggurat.databricks.lab.state import State, held
-from ziggurat.databricks.lab.thing import Tell, patiently
+from ziggurat.databricks.lab.thing import Tell
 from ziggurat.databricks.lab.wheel import wheel
-from ziggurat.errors import InputError, WorkspaceError, ZigguratError
+from ziggurat.errors import InputError
 
-_JOBS = "/api/2.2/jobs"
-_LOG_LINES = 30
 _RUN_SECONDS = 3600
+_WAITED_LONGER = 1800.0
 _SHORTEST_SECRET = 6
 
 
@@ -82,25 +82,21 @@ def run(
         folder.put(f"{place}/inputs.json", json.dumps(asked, ensure_ascii=False).encode())
         entry = state.intend("run", token)
         body = submission(lab, state, f"/Workspace{folder.path}/packages/{name}", folder.path, place)
-        number = int(
-            calls.post(f"{_JOBS}/runs/submit", body | {"idempotency_token": f"{state.mark}-{token}"})["run_id"]
-        )
+        number = int(calls.post(f"{JOBS}/runs/submit", body | {"idempotency_token": f"{state.mark}-{token}"})["run_id"])
         state.made(entry, str(number), token)
     tell(f"run {number}: submitted")
     try:
-        told = _ended(calls, number, tell)
+        told = followed(calls, number, tell, seconds=_RUN_SECONDS + _WAITED_LONGER)
     except KeyboardInterrupt:
-        calls.post(f"{_JOBS}/runs/cancel", {"run_id": number})
+        calls.post(f"{JOBS}/runs/cancel", {"run_id": number})
         tell(f"run {number}: cancelled")
         raise
-    output = _hidden(lab, _output(calls, told))
-    page = str(told.get("run_page_url") or "")
-    result = (told.get("state") or {}).get("result_state")
-    if result != "SUCCESS":
-        raise _failed(told, output, page)
+    output = _hidden(lab, output_of(calls, told))
+    if not succeeded(told):
+        raise failure(told, output, fix="`ziggurat databricks down` removes everything")
     outputs = _hidden(lab, json.loads(folder.fetch(f"{place}/outputs.json")))
     files = _pictures(folder, place, outputs, to or Path())
-    return Outcome(number, page, outputs, files, str(output.get("logs") or ""))
+    return Outcome(number, page_of(told), outputs, files, str(output.get("logs") or ""))
 
 
 def submission(lab: Lab, state: State, package: str, folder: str, place: str) -> dict[str, Any]:
@@ -123,44 +119,6 @@ def _up(lab: Lab, calls: Calls) -> State:
     if state is None or needed - {one.kind for one in state.entries if one.digest}:
         raise InputError(f"The lab {lab.name!r} is not up.", fix="ziggurat databricks up first")
     return state
-
-
-def _ended(calls: Calls, number: int, tell: Tell) -> dict[str, Any]:
-    said = ""
-    told: dict[str, Any] = {}
-    for _ in patiently(_RUN_SECONDS + 1800, f"run {number}", tell):
-        told = calls.get(f"{_JOBS}/runs/get", run_id=str(number))
-        state = told.get("state") or {}
-        life = str(state.get("life_cycle_state") or "")
-        if life != said:
-            said = life
-            tell(f"run {number}: {life}")
-        if state.get("result_state"):
-            break
-    return told
-
-
-def _output(calls: Calls, told: Mapping[str, Any]) -> dict[str, Any]:
-    tasks = told.get("tasks") or ()
-    if not tasks:
-        return {}
-    try:
-        found: dict[str, Any] = calls.get(f"{_JOBS}/runs/get-output", run_id=str(tasks[-1]["run_id"]))
-    except WorkspaceError:
-        return {}
-    return found
-
-
-def _failed(told: Mapping[str, Any], output: Mapping[str, Any], page: str) -> ZigguratError:
-    state = told.get("state") or {}
-    parts = [str(output.get("error") or state.get("state_message") or state.get("result_state"))]
-    for name in ("error_trace", "logs"):
-        lines = str(output.get(name) or "").strip().splitlines()[-_LOG_LINES:]
-        if lines:
-            parts.append("\n".join(f"    {line}" for line in lines))
-    return ZigguratError(
-        "The run failed: " + "\n".join(parts), where=page, fix="`ziggurat databricks down` removes everything"
-    )
 
 
 def _hidden(lab: Lab, told: Any) -> Any:

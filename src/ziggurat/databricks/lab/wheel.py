@@ -18,7 +18,10 @@ import ziggurat
 
 PACKAGE = "ziggurat"
 ENTRY = "ziggurat-lab-job"
-_TARGET = "ziggurat.databricks.lab.job:main"
+BATCH_ENTRY = "ziggurat-batch-job"
+_TARGETS = {ENTRY: "ziggurat.databricks.lab.job:main", BATCH_ENTRY: "ziggurat.cli.databricks_batch_job:main"}
+"""What only a job runs; the package itself installs neither."""
+
 _LEFT_OUT = frozenset({"__pycache__"})
 _FIRST_DAY = (1980, 1, 1, 0, 0, 0)
 
@@ -64,7 +67,8 @@ def _entries(text: str) -> bytes:
     parser.read_string(text)
     if not parser.has_section("console_scripts"):
         parser.add_section("console_scripts")
-    parser.set("console_scripts", ENTRY, _TARGET)
+    for entry, target in _TARGETS.items():
+        parser.set("console_scripts", entry, target)
     written = io.StringIO()
     parser.write(written)
     return written.getvalue().encode()

@@ -1,7 +1,8 @@
 """What a task does: its libraries are installed into a folder of its own, and its code runs in a child process.
 
 The child is the Python that runs the stand-in, with few of its variables (a job in the cloud sees none of a
-laptop's), the workspace's host and a token that is taken back at the end. Invariant: nothing of the child is
+laptop's), the workspace's host and a token that is taken back at the end. Nothing is mounted here: where volumes and
+DBFS really lie is told by ``ZIGGURAT_MOUNTS``. Invariant: nothing of the child is
 left when `carry_out` returns.
 """
 
@@ -101,6 +102,7 @@ def _variables(workspace: Workspace, environment: Mapping[str, str], token: str,
         "DATABRICKS_HOST": workspace.url,
         "DATABRICKS_TOKEN": token,
         "PYTHONPATH": str(folder / "site"),
+        "ZIGGURAT_MOUNTS": str(workspace.folder),
         "PYTHONUNBUFFERED": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
     }

@@ -63,6 +63,9 @@ class LocalChat(BaseChatModel):
         seed: Makes sampling repeatable.
         stop: Texts that end the answer; they are not part of it.
         timeout: Seconds an answer may take in all; `ModelUnavailable` after that.
+        prompt_cache: Whether what earlier prompts computed is used again. Without it an answer depends on its own
+            prompt alone, to the last word, and each prompt is read whole; with it rounding may differ with
+            what was asked before, and now and then a word.
         max_retries: Accepted as LangChain's standard parameter; nothing here fails for a moment only.
     """
 
@@ -75,6 +78,7 @@ class LocalChat(BaseChatModel):
     seed: int | None = None
     stop: list[str] | None = None
     timeout: float | None = Field(default=None, gt=0.0)
+    prompt_cache: bool = True
     max_retries: int = 0
     streaming: bool = False
 
@@ -251,6 +255,8 @@ class LocalChat(BaseChatModel):
         sampling = {name: options.get(name, getattr(self, name)) for name in _SAMPLING}
         request: dict[str, Any] = {name: value for name, value in sampling.items() if value is not None}
         request["messages"] = turns(messages, tools=tools if choice.kind != "none" else (), schema=schema)
+        if not self.prompt_cache:
+            request["cache_prompt"] = False
         if response_format is not None:
             request["response_format"] = response_format
             choice = Choice("none", ()) if choice.kind == "auto" else choice

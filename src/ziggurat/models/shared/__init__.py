@@ -29,7 +29,8 @@ def share_local_models(home: Path, *, idle_seconds: float = IDLE_SECONDS) -> Non
     Holds for ``local:`` chat models, embeddings and rerankers, and for ``transformers:`` chat models and
     embeddings, whether they are opened later or are open already. The server is started by the first process
     that asks for an answer, and ends itself when nobody has been connected for ``idle_seconds``, or
-    when ``home`` is gone. Answers are those of a model in this process; what is under way when the server
+    when ``home`` is gone. Answers are those of a model in this process that was asked the same in the same order; to
+    depend on no order, a `LocalChat` is opened with ``prompt_cache=False``. What is under way when the server
     dies fails with `ModelUnavailable`, and the next call starts it again. Calling it again with
     the same ``home`` changes nothing.
 

@@ -95,8 +95,8 @@ class Client:
 
     def forget(self) -> None:
         """In a forked child: the connections are the parent's."""
+        self._lock = threading.Lock()  # another thread of the parent may have held the old one
         self.close()  # of the copies; the parent's own stay open
-        self._lock = threading.Lock()
         self._worker = _name()
 
     def _taken(self) -> Connection:
