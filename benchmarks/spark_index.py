@@ -38,6 +38,7 @@ from ziggurat.specs import DEFAULTS
 SPARK = "local-cluster[2,1,2048]"
 SHARDS = 4
 BEST = 10
+EQUAL = 1e-6
 MODES = ("hybrid", "dense", "words")
 
 
@@ -88,20 +89,21 @@ def differences(left: Any, right: Any, asked: Sequence[str]) -> dict[str, dict[s
         other, beyond, largest = 0, 0, 0.0
         for question in asked:
             one, two = left.search(question, k=BEST, mode=mode), right.search(question, k=BEST, mode=mode)
-            other += [hit.chunk_id for hit in one] != [hit.chunk_id for hit in two]
-            beyond += _by_score(one) != _by_score(two)
+            if [hit.chunk_id for hit in one] != [hit.chunk_id for hit in two]:
+                other += 1
+                beyond += not _only_ties(one, two)
             largest = max([largest, *(abs(a.score - b.score) for a, b in zip(one, two, strict=True))])
         told[mode] = {"other": other, "beyond": beyond, "largest": largest}
     return told
 
 
-def _by_score(hits: Sequence[Any]) -> dict[float, set[str] | int]:
-    """What was found with each score; of the last score only how many, since others with it may not have been named."""
-    last = round(hits[-1].score, 5) if hits else 0.0
-    found: dict[float, set[str]] = {}
-    for hit in hits:
-        found.setdefault(round(hit.score, 5), set()).add(hit.chunk_id)
-    return {score: len(ids) if score == last else ids for score, ids in found.items()}
+def _only_ties(one: Sequence[Any], two: Sequence[Any]) -> bool:
+    """Whether two lists are the same but for the order of equal scores, and for which of the last score are named."""
+    last = one[-1].score + EQUAL
+    above = [{hit.chunk_id: hit.score for hit in hits if hit.score > last} for hits in (one, two)]
+    return all(abs(a.score - b.score) <= EQUAL for a, b in zip(one, two, strict=True)) and (
+        above[0].keys() == above[1].keys() and all(abs(above[0][key] - above[1][key]) <= EQUAL for key in above[0])
+    )
 
 
 @contextmanager

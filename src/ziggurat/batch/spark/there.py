@@ -241,6 +241,7 @@ def _put(parts: Path, job: Job) -> None:
         if job.out.is_dir():
             rmtree(job.out)
         else:
+            job.out.parent.mkdir(parents=True, exist_ok=True)
             job.out.unlink(missing_ok=True)
         parts.rename(job.out)
         return
