@@ -33,6 +33,7 @@ OnEffect = Literal["ask", "repeat", "skip"]
 
 _WORTH_WRITING = 0.001
 """Seconds of work from which on a cell is handed to the operating system before anything else happens."""
+_UNKNOWN_PACE = (1.0, 1.0)
 _WORTH_ASKING = 0.002
 """Seconds of work from which on it pays to ask whoever leads whether another worker computes the same cell."""
 
@@ -138,6 +139,7 @@ class Cells:
             done, with None as output.
         kept_only: Whether nothing is to be computed.
         careful: Whether a worker died in this batch before, so that every row is noted before it begins.
+        unsettled: Rows that failed or were lost, the end of which is noted even if nothing is left to compute.
     """
 
     def __init__(
@@ -152,8 +154,10 @@ class Cells:
         on_effect: OnEffect = "ask",
         kept_only: bool = False,
         careful: bool = False,
+        unsettled: frozenset[bytes] = frozenset(),
     ) -> None:
         self.coordination = coordination
+        self.unsettled = unsettled
         self.kept_only = kept_only
         self.on_effect: OnEffect = on_effect
         self._writer = SegmentWriter(folder / segment)
@@ -165,8 +169,7 @@ class Cells:
         self._acting = acting
         self._waiting: dict[bytes, asyncio.Future[None] | None] = {}
         self._unpublished: list[tuple[bytes, Place]] = []
-        self._seconds: dict[bytes, float] = {}
-        self._calls: dict[bytes, float] = {}
+        self._paces: dict[bytes, list[float]] = {}  # by stage: seconds and calls of a cell, lately
         self._row_seconds = 1.0
         self._scheduled = False
 
@@ -212,7 +215,8 @@ class Cells:
             await asyncio.shield(waiting)
         self._waiting[key] = None
         try:
-            if self._seconds.get(identity, _WORTH_ASKING) >= _WORTH_ASKING:
+            seconds, calls = self._paces.get(identity, _UNKNOWN_PACE)
+            if seconds >= _WORTH_ASKING:
                 place = await self.coordination.claim(key)
                 if place is not None:
                     done = self._read(key, place)
@@ -220,7 +224,6 @@ class Cells:
                         self._own.put(key, place)
                         self._end_claim(key)
                         return done
-            calls = self._calls.get(identity, 1.0)
             if calls:
                 await self.coordination.pace(calls)
         except BaseException:
@@ -237,10 +240,12 @@ class Cells:
         offset = self._writer.append(FrameKind.CELL, key, cell.packed())
         place = Place(self._writer.name, offset)
         self._own.put(key, place)
-        before = self._seconds.get(identity)
-        self._seconds[identity] = cell.seconds if before is None else 0.9 * before + 0.1 * cell.seconds
-        calls = self._calls.get(identity)
-        self._calls[identity] = cell.usage.calls if calls is None else 0.9 * calls + 0.1 * cell.usage.calls
+        pace = self._paces.get(identity)
+        if pace is None:
+            self._paces[identity] = [cell.seconds, float(cell.usage.calls)]
+        else:
+            pace[0] += 0.1 * (cell.seconds - pace[0])
+            pace[1] += 0.1 * (cell.usage.calls - pace[1])
         self._unpublished.append((key, place))
         self._end_claim(key)
         if cell.seconds >= _WORTH_WRITING:
@@ -282,17 +287,23 @@ class Cells:
             fix="find out, then run again with on_effect 'repeat' or 'skip'",
         )
 
-    def begin_row(self, row: bytes, *, alone: bool) -> None:
-        """Note, with the operating system, that cells of a row are being computed."""
+    def begin_row(self, row: bytes, *, alone: bool) -> bool:
+        """Note, with the operating system, that cells of a row are being computed; whether that was noted.
+
+        It is not while rows take no time: a row that ends its worker then is found by the next run, which is careful.
+        """
+        if not (self._careful or alone or self._row_seconds >= _WORTH_WRITING):
+            return False
         self._writer.append(FrameKind.BEGUN, row, b"\1" if alone else b"")
-        if self._careful or self._row_seconds >= _WORTH_WRITING:
-            self.flush()
-        else:
-            self._flush_soon()
+        self.flush()
+        return True
+
+    def note_row(self, seconds: float) -> None:
+        """Note how long a row took."""
+        self._row_seconds = 0.9 * self._row_seconds + 0.1 * seconds
 
     def end_row(self, row: bytes, end: RowEnd) -> None:
         """Note how a row ended."""
-        self._row_seconds = 0.9 * self._row_seconds + 0.1 * end.seconds
         self._writer.append(FrameKind.ENDED, row, end.packed())
         self._flush_soon()
 
@@ -367,7 +378,7 @@ class RowCells:
         failed: Whether a stage failed.
     """
 
-    __slots__ = ("_alone", "_begun", "_cells", "_claimed", "_keys", "_row", "computed", "found")
+    __slots__ = ("_alone", "_begun", "_cells", "_claimed", "_keys", "_noted", "_row", "computed", "found")
 
     has_kept = True
 
@@ -376,6 +387,7 @@ class RowCells:
         self._row = row
         self._alone = alone
         self._begun = False
+        self._noted = False
         self._keys: dict[str, bytes] = {}
         self._claimed: set[bytes] = set()
         self.computed = 0
@@ -411,7 +423,7 @@ class RowCells:
         self._claimed.add(key)
         if not self._begun:
             self._begun = True
-            cells.begin_row(self._row, alone=self._alone)
+            self._noted = cells.begin_row(self._row, alone=self._alone)
         return None
 
     async def begun(self, path: str, mark: Mark) -> None:  # noqa: ARG002 (a recorder takes it)
@@ -467,7 +479,9 @@ class RowCells:
         for key in self._claimed:
             self._cells.release(key)
         self._claimed.clear()
-        if self._begun or end.failed:
+        if self._begun:
+            self._cells.note_row(end.seconds)
+        if self._noted or end.failed or self._row in self._cells.unsettled:
             self._cells.end_row(self._row, end)
 
     def drop(self) -> None:

@@ -98,12 +98,14 @@ class Known:
         deaths: By row, how often a worker died with it in flight.
         acting: Keys of cells that act on the world, were begun and are not known to have ended.
         careful: Whether a worker died.
+        unsettled: Rows that failed or were in flight when a worker died, and are not through since.
     """
 
     places: PlaceTable
     deaths: Mapping[bytes, Deaths]
     acting: frozenset[bytes]
     careful: bool
+    unsettled: frozenset[bytes] = frozenset()
 
 
 class BatchLedger:
@@ -222,6 +224,7 @@ class BatchLedger:
         places = PlaceTable()
         deaths: dict[bytes, Deaths] = {}
         acting: set[bytes] = set()
+        failed: set[bytes] = set()
         careful = False
         for path in self.segments():
             if only and not path.name.partition("-")[2].startswith(only):
@@ -239,6 +242,10 @@ class BatchLedger:
                     case FrameKind.ENDED:
                         in_flight.pop(frame.key, None)
                         deaths.pop(frame.key, None)
+                        if RowEnd.unpacked(frame.payload).failed:
+                            failed.add(frame.key)
+                        else:
+                            failed.discard(frame.key)
                     case FrameKind.ACTING:
                         acting.add(frame.key)
                     case FrameKind.CLOSED:
@@ -251,7 +258,7 @@ class BatchLedger:
                 for row, alone in in_flight.items():
                     before = deaths.get(row, Deaths())
                     deaths[row] = Deaths(before.times + 1, before.alone + alone)
-        return Known(places, deaths, frozenset(acting), careful)
+        return Known(places, deaths, frozenset(acting), careful, frozenset(failed | deaths.keys()))
 
     def forgive(self) -> int:
         """Forget which rows workers died over, so that they are run like any other; how many there were.

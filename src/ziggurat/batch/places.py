@@ -112,7 +112,7 @@ class PlaceTable:
         table = cls()
         try:
             with path.open("rb") as file:
-                table._map(file)  # noqa: SLF001 (its own)
+                table._map(file)
         except (OSError, ValueError, struct.error) as error:
             raise LedgerError(
                 "The table of places is damaged.", where=str(path), fix="start the batch again: it is made anew"

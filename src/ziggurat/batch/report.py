@@ -153,11 +153,11 @@ def report(out: str | Path) -> BatchReport:
     stages: dict[str, StageReport] = {}
     failed: dict[bytes, RowEnd] = {}
     slowest: list[tuple[float, str]] = []
-    in_flight = size = 0
+    begun: set[bytes] = set()
+    size = 0
     segments = ledger.segments()
     for path in segments:
         size += path.stat().st_size
-        begun: set[bytes] = set()
         for frame in frames(path):
             match frame.kind:
                 case FrameKind.CELL | FrameKind.FAILURE:
@@ -183,9 +183,8 @@ def report(out: str | Path) -> BatchReport:
                     ]
                 case _:
                     pass
-        in_flight += len(begun)
     return BatchReport(
-        manifest, _is_running(ledger), stages, _grouped(failed), in_flight, len(ledger.known().deaths),
+        manifest, _is_running(ledger), stages, _grouped(failed), len(begun), len(ledger.known().deaths),
         tuple((row, seconds) for seconds, row in slowest), len(segments), size,
     )  # fmt: skip
 

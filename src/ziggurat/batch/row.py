@@ -15,7 +15,6 @@ import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
 
 from ziggurat.batch.cells import Cells, NotComputed, RowCells, RowEnd
-from ziggurat.batch.coordination import Tally
 from ziggurat.batch.layout import Feed, Layout
 from ziggurat.chain.budget import Purse
 from ziggurat.chain.frozen import value_class
@@ -26,9 +25,12 @@ from ziggurat.chain.run.context import Context
 from ziggurat.chain.run.metering import Meter, metered
 from ziggurat.chain.run.runner import Caller, Run
 from ziggurat.chain.run.session import stopped_by_budget
+from ziggurat.chain.usage import NO_USAGE, Usage
 from ziggurat.chain.values import digest
 from ziggurat.errors import ChainError, InputError, ValueNotStorable, gist
 
+_WORTH_NAMING = 0.01
+"""Seconds that a row takes from which on the ledger says which it is even if nothing went wrong."""
 _SHOWN = 200
 """Characters of a row's keys that the ledger keeps for people."""
 
@@ -40,12 +42,18 @@ class RowResult:
     Attributes:
         outputs: The values of the output's columns, in order; None where there is none.
         end: How it ended.
-        tally: What was done for it.
+        counts: Whether an error counts as a failed row: one for want of budget, or of permission to compute, does not.
+        computed: Cells that were computed.
+        kept: Cells that were there already.
+        usage: What the models used.
     """
 
     outputs: Sequence[Any]
     end: RowEnd
-    tally: Tally
+    counts: bool = True
+    computed: int = 0
+    kept: int = 0
+    usage: Usage = NO_USAGE
 
 
 class RowRunner:
@@ -83,7 +91,8 @@ class RowRunner:
         Raises:
             ValueNotStorable: If a key is not plain data.
         """
-        return digest([values[position] for position in self._keys])
+        keys = self._keys
+        return digest(values[keys[0]] if len(keys) == 1 else [values[position] for position in keys])
 
     async def run(self, values: Sequence[Any], *, alone: bool = False, refused: RowEnd | None = None) -> RowResult:
         """Run a row.
@@ -101,11 +110,11 @@ class RowRunner:
         recorder = RowCells(self._cells, row, alone=alone)
         if refused is not None:
             recorder.end(refused)
-            return RowResult(self._nothing, refused, Tally(rows=1, failed=1))
+            return RowResult(self._nothing, refused)
         meter = Meter(None, self._purse)
         outputs: Mapping[str, Any] = {}
         stage = kind = message = ""
-        counted = 1
+        counts = True
         try:
             slots = self._slots(values)
             context = Context(row.hex(), ledger=recorder, cache=self._cache, meter=meter, identities=self._identities)
@@ -117,17 +126,16 @@ class RowRunner:
                     outputs = run.finished()
         except ChainError as error:
             stage, (kind, message) = error.stage, _said(error.__cause__ or error)
-            counted = 0 if stopped_by_budget(error) or isinstance(error.__cause__, NotComputed) else 1
+            counts = not (stopped_by_budget(error) or isinstance(error.__cause__, NotComputed))
         except (InputError, ValueNotStorable) as error:
             kind, message = _said(error)
         except BaseException:
             recorder.drop()
             raise
         seconds = time.perf_counter() - began
-        end = RowEnd(self._shown(values), stage, kind, message, seconds)
+        end = RowEnd(self._shown(values) if kind or seconds > _WORTH_NAMING else "", stage, kind, message, seconds)
         recorder.end(end)
-        tally = Tally(1, counted if kind else 0, recorder.computed, recorder.found, meter.total)
-        return RowResult(self._columns(outputs), end, tally)
+        return RowResult(self._columns(outputs), end, counts, recorder.computed, recorder.found, meter.total)
 
     def _slots(self, values: Sequence[Any]) -> list[Any]:
         slots = self._template.copy()

@@ -14,6 +14,7 @@ import datetime as dt
 import decimal
 import enum
 import json
+import math
 import pathlib
 import types
 import typing
@@ -49,22 +50,35 @@ class ColumnType:
         return value if value is None or self.lower is None else self.lower(value)
 
 
+def _only(*kinds: type, but: tuple[type, ...] = (), then: Lower | None = None) -> Lower:
+    """Lowers values of some types, and refuses all others, which Arrow would make fit: 1.5 to 1, bytes to text."""
+
+    def lower(value: Any) -> Any:
+        if not isinstance(value, kinds) or (but and isinstance(value, but)):
+            raise TypeError(f"a {type(value).__qualname__}, where a {kinds[0].__name__} was declared")
+        return value if then is None else then(value)
+
+    return lower
+
+
+_NO_NUMBER = (bool, np.timedelta64)  # which Python and numpy call integers
 _SIMPLE: Mapping[Any, ColumnType] = {
-    bool: ColumnType(pa.bool_()),
-    int: ColumnType(pa.int64()),
-    float: ColumnType(pa.float64()),
-    str: ColumnType(pa.string()),
-    bytes: ColumnType(pa.binary()),
-    bytearray: ColumnType(pa.binary(), bytes),
+    bool: ColumnType(pa.bool_(), _only(bool, np.bool_)),
+    int: ColumnType(pa.int64(), _only(int, np.integer, but=_NO_NUMBER)),
+    float: ColumnType(pa.float64(), _only(float, int, np.floating, np.integer, but=_NO_NUMBER)),
+    str: ColumnType(pa.string(), _only(str)),
+    bytes: ColumnType(pa.binary(), _only(bytes, bytearray)),
+    bytearray: ColumnType(pa.binary(), _only(bytearray, bytes, then=bytes)),
     dt.datetime: ColumnType(
-        pa.timestamp("us", tz="UTC"), lambda value: value if value.tzinfo is not None else value.replace(tzinfo=dt.UTC)
+        pa.timestamp("us", tz="UTC"),
+        _only(dt.datetime, then=lambda value: value if value.tzinfo is not None else value.replace(tzinfo=dt.UTC)),
     ),
-    dt.date: ColumnType(pa.date32()),
-    dt.time: ColumnType(pa.string(), lambda value: value.isoformat()),
-    dt.timedelta: ColumnType(pa.duration("us")),
-    decimal.Decimal: ColumnType(pa.string(), str),
-    uuid.UUID: ColumnType(pa.string(), str),
-    pathlib.Path: ColumnType(pa.string(), str),
+    dt.date: ColumnType(pa.date32(), _only(dt.date, but=(dt.datetime,))),
+    dt.time: ColumnType(pa.string(), _only(dt.time, then=lambda value: value.isoformat())),
+    dt.timedelta: ColumnType(pa.duration("us"), _only(dt.timedelta)),
+    decimal.Decimal: ColumnType(pa.string(), _only(decimal.Decimal, then=str)),
+    uuid.UUID: ColumnType(pa.string(), _only(uuid.UUID, then=str)),
+    pathlib.Path: ColumnType(pa.string(), _only(pathlib.PurePath, then=str)),
 }
 _FLOATS = {np.float32: pa.float32(), np.float64: pa.float64(), np.float16: pa.float32()}
 _LISTS = (list, tuple, set, frozenset)
@@ -127,7 +141,7 @@ def as_text(value: Any) -> str:
 
 
 def as_json(value: Any) -> str:
-    """A value as JSON, dataclasses and models by their fields, bytes in base64."""
+    """A value as JSON, dataclasses and models by their fields, bytes in base64; numbers that are none as null."""
     return json.dumps(_plain(value), ensure_ascii=False, sort_keys=isinstance(value, set | frozenset))
 
 
@@ -188,9 +202,17 @@ def _list(origin: Any, arguments: tuple[Any, ...], above: tuple[Any, ...]) -> Co
         if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
             raise TypeError(f"a {type(value).__qualname__}, where a {origin.__name__} was declared")
         lowered = [item.lowered(one) for one in value]
-        return sorted(lowered) if isinstance(value, set | frozenset) else lowered
+        return _ordered(lowered) if isinstance(value, set | frozenset) else lowered
 
     return ColumnType(pa.list_(item.arrow), lower)
+
+
+def _ordered(items: list[Any]) -> list[Any]:
+    """The items of a set, always in the same order."""
+    try:
+        return sorted(items)
+    except TypeError:  # structs, or none among others
+        return sorted(items, key=repr)
 
 
 def _mapping(arguments: tuple[Any, ...], above: tuple[Any, ...]) -> ColumnType:
@@ -255,12 +277,14 @@ def _text_of(message: Any) -> str:
 
 def _plain(value: Any) -> Any:  # noqa: PLR0911 (one return for a kind of value)
     match value:
+        case enum.Enum():
+            return _plain(value.value)
+        case float() if not math.isfinite(value):  # JSON has no word for it
+            return None
         case None | bool() | int() | float() | str():
             return value
         case bytes() | bytearray():
             return base64.b64encode(value).decode()
-        case enum.Enum():
-            return _plain(value.value)
         case Mapping():
             return {str(key): _plain(one) for key, one in value.items()}
         case list() | tuple():
@@ -268,11 +292,11 @@ def _plain(value: Any) -> Any:  # noqa: PLR0911 (one return for a kind of value)
         case set() | frozenset():
             return sorted((_plain(one) for one in value), key=repr)
         case np.ndarray() | np.generic():
-            return value.tolist()
+            return _plain(value.tolist())
         case dt.datetime() | dt.date() | dt.time():
             return value.isoformat()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {one.name: _plain(getattr(value, one.name)) for one in dataclasses.fields(value)}
     if callable(dump := getattr(value, "model_dump", None)):
-        return dump(mode="json")
+        return _plain(dump(mode="json"))
     return str(value)

@@ -79,15 +79,21 @@ class Refused(BaseException):
         return self.error
 
 
-@contextmanager
-def metered(meter: Meter) -> Iterator[None]:
-    """Count LangChain's model calls inside, and in what is started inside, by ``meter``."""
-    tokens = _listener.set(_the_listener()), current.set(meter)
-    try:
-        yield
-    finally:
-        current.reset(tokens[1])
-        _listener.reset(tokens[0])
+class metered:  # noqa: N801 (used like a function; a class costs half of a generator)
+    """Count LangChain's model calls inside, and in what is started inside, by ``meter``: a ``with`` block."""
+
+    __slots__ = ("_listening", "_meter", "_metering")
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+
+    def __enter__(self) -> None:
+        self._listening = _listener.set(_the_listener())
+        self._metering = current.set(self._meter)
+
+    def __exit__(self, *_: object) -> None:
+        current.reset(self._metering)
+        _listener.reset(self._listening)
 
 
 @contextmanager
