@@ -38,7 +38,7 @@ _RUNS_TOLD = 500
 """Earlier runs that the manifest tells of."""
 
 CONCURRENCY = 64
-"""Rows in flight for each worker, where nobody says."""
+"""Cells computed at once by each worker, where nobody says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class BatchOptions:
     """How rows are run.
 
     Attributes:
-        concurrency: Rows in flight for each worker.
+        concurrency: Cells computed at once by each worker: calls in flight.
         ordered: Whether rows come out in the order they went in.
         stop_after: Failed rows after which no further row is begun; None to keep going.
         budget: What all rows together may spend, or None.
@@ -191,7 +191,7 @@ def map_table(
         budget: What this run may spend, for all rows together. None for the chain's own setting.
         ship: On Spark, files and folders beside the chain's file that it reads; sent to every worker.
         prices: What models cost; None for the chain's own setting.
-        concurrency: Rows in flight: here in all, on Spark for each worker.
+        concurrency: Cells computed at once, so calls in flight: here in all, on Spark for each worker.
         ordered: Whether rows come out in the order they went in.
         stop_after: Failed rows after which no further row is begun.
         rate: The most model calls in a while, for all workers together; counted by stages as they begin, each with
@@ -236,7 +236,7 @@ def map_table(
     with place.opened(), _target(out) as (path, kind):
         found = place.table(table)
         layout = lay_out(source.chain, found.schema, **asked)
-        kept = BatchLedger(Path(ledger).absolute()) if ledger is not None else BatchLedger.beside(path)
+        kept = BatchLedger.beside(path) if ledger is None else BatchLedger.shared(Path(ledger).absolute(), path)
         job = Job(source, found, layout, options, kept, path, kind, uuid4().hex[:12], asked)
         with kept.held():
             _begin(job, place.where, overwrite=overwrite)

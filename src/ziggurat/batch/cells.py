@@ -1,8 +1,7 @@
 """The cells of a batch: finished stages of rows, found again by what they are and what they were given.
 
 `Cells` belongs to one worker: it reads every segment of the ledger, writes one of its own, and lets no cell be
-computed twice at once. `RowCells` is what one row's run writes to. Invariants: a cell is in the segment before
-another worker hears of it; a claim ends with its row, whatever happens.
+computed twice at once. Invariant: a cell is in the segment before another worker hears of it.
 
 A cell's key is the content key of the chain's cache where its output may be shared between rows, so that
 identical cells are computed once. Where it may not (the stage is not to be cached, or cannot be told apart from
@@ -17,17 +16,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from ormsgpack import packb, unpackb
-
 from ziggurat.batch.coordination import Coordination, Place
 from ziggurat.batch.places import PlaceTable
-from ziggurat.batch.segments import FrameKind, SegmentReader, SegmentWriter
-from ziggurat.chain.frozen import value_class
+from ziggurat.batch.records import CellRecord, RowEnd, StageKind
+from ziggurat.batch.segments import FrameKind, SegmentReader, SegmentWriter, shows_closed_files_only
 from ziggurat.chain.run.context import content_key
-from ziggurat.chain.run.ledger import WITHOUT_VALUE, Done, Mark
-from ziggurat.chain.usage import ModelUsage, Usage
-from ziggurat.chain.values import decode, encode
-from ziggurat.errors import EffectUncertain, LedgerError, ValueNotReadable, gist
+from ziggurat.chain.run.ledger import Done, Mark
+from ziggurat.chain.values import decode
+from ziggurat.errors import EffectUncertain, LedgerError, ValueNotReadable
 
 OnEffect = Literal["ask", "repeat", "skip"]
 
@@ -36,93 +32,6 @@ _WORTH_WRITING = 0.001
 _UNKNOWN_PACE = (1.0, 1.0)
 _WORTH_ASKING = 0.002
 """Seconds of work from which on it pays to ask whoever leads whether another worker computes the same cell."""
-
-
-@value_class()
-class RowEnd:
-    """How a row ended.
-
-    Attributes:
-        keys: What identifies it, as text for people.
-        stage: The stage that failed; empty if none did, or the row itself could not be used.
-        type: The name of the error's class; empty if there was none.
-        message: What the error says.
-        seconds: How long it took.
-    """
-
-    keys: str = ""
-    stage: str = ""
-    type: str = ""
-    message: str = ""
-    seconds: float = 0.0
-
-    @property
-    def failed(self) -> bool:
-        """Whether the row has an error."""
-        return bool(self.type)
-
-    def packed(self) -> bytes:
-        """The row's end as the payload of a frame."""
-        return packb((self.keys, self.stage, self.type, self.message, self.seconds))
-
-    @classmethod
-    def unpacked(cls, payload: bytes) -> RowEnd:
-        """What `packed` gave."""
-        return cls(*unpackb(payload))
-
-
-@value_class()
-class CellRecord:
-    """A cell as the ledger has it.
-
-    Attributes:
-        path: The stage's place in the chain.
-        row: The digest of the row that it was computed for.
-        value: The output, encoded; None for one that failed.
-        usage: What its models used.
-        attempts: How often it was tried.
-        seconds: How long it took.
-        source: ``run``, ``cache`` or ``fallback``.
-        error: The type and message of the failure.
-    """
-
-    path: str
-    row: bytes
-    value: bytes | None
-    usage: Usage
-    attempts: int = 1
-    seconds: float = 0.0
-    source: str = "run"
-    error: str = ""
-
-    def packed(self) -> bytes:
-        """The cell as the payload of a frame."""
-        lines = [
-            (one.model, one.provider, one.input_tokens, one.output_tokens, one.cached_tokens, one.calls)
-            for one in self.usage.lines
-        ]
-        return packb(
-            (self.path, self.row, self.value, lines, self.attempts, self.seconds, self.source, self.error)
-        )  # fmt: skip
-
-    @classmethod
-    def unpacked(cls, payload: bytes) -> CellRecord:
-        """What `packed` gave."""
-        path, row, value, lines, *rest = unpackb(payload)
-        return cls(path, row, value, Usage(tuple(ModelUsage(*line) for line in lines)), *rest)
-
-
-@value_class()
-class StageKind:
-    """What the cells of a stage are.
-
-    Attributes:
-        shared: Whether an output may be given to another row.
-        falls_back: Whether it has a fallback.
-    """
-
-    shared: bool
-    falls_back: bool = False
 
 
 class Cells:
@@ -154,18 +63,20 @@ class Cells:
         on_effect: OnEffect = "ask",
         kept_only: bool = False,
         careful: bool = False,
+        concurrency: int = 64,
         unsettled: frozenset[bytes] = frozenset(),
     ) -> None:
         self.coordination = coordination
         self.unsettled = unsettled
         self.kept_only = kept_only
         self.on_effect: OnEffect = on_effect
-        self._writer = SegmentWriter(folder / segment)
+        self._writer = SegmentWriter(folder / segment, parts=shows_closed_files_only(folder))
         self._reader = SegmentReader(folder)
         self._own = PlaceTable()
         self._tables = (self._own, *(table for table in found if len(table)))
         self._stages = stages
         self._careful = careful
+        self._room = asyncio.Semaphore(concurrency)
         self._acting = acting
         self._waiting: dict[bytes, asyncio.Future[None] | None] = {}
         self._unpublished: list[tuple[bytes, Place]] = []
@@ -176,10 +87,10 @@ class Cells:
     def key(self, path: str, mark: Mark, row: bytes, *, effect: bool) -> bytes:
         """What a stage's cell is kept under."""
         if effect:
-            return _scoped(b"effect", row, path)
+            return scoped(b"effect", row, path)
         found = content_key(mark.identity, mark.inputs or {})
         kind = self._stages.get(mark.identity)
-        return found if kind is not None and kind.shared else _scoped(found, row, path)
+        return found if kind is not None and kind.shared else scoped(found, row, path)
 
     def may_fall_back(self, identity: bytes) -> bool:
         """Whether a stage has a fallback, the output of which stands for one row alone."""
@@ -265,6 +176,18 @@ class Cells:
             self._end_claim(key)
             self.coordination.release(key)
 
+    async def enter(self, identity: bytes) -> bool:
+        """Wait until a cell may be computed; whether `leave` is to be called when it is done."""
+        kind = self._stages.get(identity)
+        if kind is not None and kind.holds_others:
+            return False
+        await self._room.acquire()
+        return True
+
+    def leave(self) -> None:
+        """Make room for another cell."""
+        self._room.release()
+
     def begin_acting(self, key: bytes) -> None:
         """Note, on disk, that a cell that acts on the world begins."""
         self._writer.append(FrameKind.ACTING, key)
@@ -340,8 +263,11 @@ class Cells:
     # -- inside ----------------------------------------------------------------------------------
 
     def _read(self, key: bytes, place: Place) -> Done | None:
-        if place.segment == self._writer.name and self._writer.has_pending:
-            self.flush()
+        if place.segment == self._writer.name:
+            if self._writer.has_pending:
+                self.flush()
+            if self._writer.parts and place.segment == self._writer.name:
+                self._writer.go_on()
         frame = self._reader.frame(place.segment, place.offset)
         if frame is None or frame.key != key or frame.kind is not FrameKind.CELL:
             return None
@@ -369,134 +295,6 @@ class Cells:
             return  # the next who writes hears of it
 
 
-class RowCells:
-    """Where the run of one row finds and writes its cells: the recorder of its context.
-
-    Attributes:
-        computed: Cells that were computed.
-        found: Cells that were there already.
-        failed: Whether a stage failed.
-    """
-
-    __slots__ = ("_alone", "_begun", "_cells", "_claimed", "_keys", "_noted", "_row", "computed", "found")
-
-    has_kept = True
-
-    def __init__(self, cells: Cells, row: bytes, *, alone: bool = False) -> None:
-        self._cells = cells
-        self._row = row
-        self._alone = alone
-        self._begun = False
-        self._noted = False
-        self._keys: dict[str, bytes] = {}
-        self._claimed: set[bytes] = set()
-        self.computed = 0
-        self.found = 0
-
-    async def kept(self, path: str, mark: Mark, *, effect: bool) -> Done | None:
-        """A finished cell; None if it is this row's to compute.
-
-        Raises:
-            EffectUncertain: If it may have acted on the world already.
-            NotComputed: If nothing is to be computed.
-        """
-        cells = self._cells
-        key = self._keys[path] = cells.key(path, mark, self._row, effect=effect)
-        done = cells.find(self._own_key(path, key)) if cells.may_fall_back(mark.identity) else None
-        if cells.kept_only:
-            done = done or cells.find(key)
-            if done is None:
-                raise NotComputed
-        elif done is None:
-            done = await cells.claim(key, mark.identity)
-        if done is None and effect:
-            try:
-                done = cells.decided(path, key)
-            except EffectUncertain:
-                cells.release(key)
-                raise
-            if done is not None:
-                cells.release(key)
-        if done is not None:
-            self.found += 1
-            return done
-        self._claimed.add(key)
-        if not self._begun:
-            self._begun = True
-            self._noted = cells.begin_row(self._row, alone=self._alone)
-        return None
-
-    async def begun(self, path: str, mark: Mark) -> None:  # noqa: ARG002 (a recorder takes it)
-        """A stage that acts on the world is about to begin."""
-        self._cells.begin_acting(self._keys[path])
-
-    async def done(self, path: str, mark: Mark, done: Done, *, later: bool = False) -> None:  # noqa: ARG002 (a recorder takes it)
-        """A stage has its output.
-
-        Raises:
-            ValueNotStorable: If it cannot be encoded.
-        """
-        key = self._keys.get(path)
-        if key is None or key not in self._claimed or done.source in WITHOUT_VALUE:
-            return
-        value = encode(done.output)
-        self._claimed.discard(key)
-        self.computed += 1
-        cell = CellRecord(path, self._row, value, done.usage, done.attempts, done.seconds, done.source)
-        if done.source == "fallback":  # stands for this row, and for no other
-            self._cells.release(key)
-            key = self._own_key(path, key)
-        self._cells.write(key, mark.identity, cell)
-
-    async def failed(self, path: str, mark: Mark, error: BaseException, seconds: float, usage: Usage) -> None:  # noqa: ARG002 (a recorder takes it)
-        """A stage failed."""
-        key = self._keys.get(path)
-        if key is None or key not in self._claimed:
-            return
-        self._claimed.discard(key)
-        said = f"{type(error).__name__}: {gist(error)}"
-        self._cells.write_failure(key, CellRecord(path, self._row, None, usage, seconds=seconds, error=said))
-
-    async def skipped(self, paths: Mapping[str, str]) -> None:
-        """Stages that cannot start are told by the row's error."""
-
-    async def close(self) -> None:
-        """Nothing is held back."""
-
-    def check(self) -> None:
-        """Refuse to go on with a ledger that can no longer be written.
-
-        Raises:
-            LedgerError: As it was raised first.
-        """
-        self._cells.check()
-
-    def _own_key(self, path: str, key: bytes) -> bytes:
-        return _scoped(key, self._row, path)
-
-    def end(self, end: RowEnd) -> None:
-        """The row is through: let go of its claims, and note its end where anything was done or went wrong."""
-        for key in self._claimed:
-            self._cells.release(key)
-        self._claimed.clear()
-        if self._begun:
-            self._cells.note_row(end.seconds)
-        if self._noted or end.failed or self._row in self._cells.unsettled:
-            self._cells.end_row(self._row, end)
-
-    def drop(self) -> None:
-        """The row is not through and will not be: let go of its claims."""
-        for key in self._claimed:
-            self._cells.release(key)
-        self._claimed.clear()
-
-
-class NotComputed(LookupError):
-    """A cell is not in the ledger, and nothing is to be computed."""
-
-    def __init__(self) -> None:
-        super().__init__("It was not computed yet.")
-
-
-def _scoped(found: bytes, row: bytes, path: str) -> bytes:
+def scoped(found: bytes, row: bytes, path: str) -> bytes:
+    """A key for one row and one place in the chain."""
     return hashlib.blake2b(found + row + path.encode(), digest_size=16).digest()

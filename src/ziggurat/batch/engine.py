@@ -16,10 +16,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from ziggurat.batch.cells import Cells, RowEnd
+from ziggurat.batch.cells import Cells
 from ziggurat.batch.coordination import Coordination, Tally
 from ziggurat.batch.flow import Flow
 from ziggurat.batch.layout import Layout
+from ziggurat.batch.records import RowEnd
 from ziggurat.batch.row import RowResult, RowRunner, to_batch
 from ziggurat.chain.multichain import MultiChain
 from ziggurat.chain.run.calling import in_thread
@@ -28,6 +29,8 @@ from ziggurat.chain.usage import NO_USAGE
 _SYNC_SECONDS = 1.0
 _ROWS_AT_ONCE = 8
 _TOLD_SECONDS = 0.1
+_FEWEST_SPARE = 4
+_ONE_SPARE_FOR = 4  # rows in flight beyond those whose cells are being computed
 _COLLECTED_AFTER = 50_000
 """Things made, more than let go, from which on garbage is looked for."""
 _ALONE_FROM = 2
@@ -66,7 +69,8 @@ async def run_rows(
         layout: How the table is fed to it.
         cells: Where finished cells are; it is closed by its owner.
         table: Record batches with at least the columns that the layout reads; read in a worker thread.
-        concurrency: Rows in flight at once.
+        concurrency: Cells that are computed at once. Some more rows are in flight, so that what is asked of others
+            before a cell begins keeps no place empty.
         ordered: Whether rows come out in the order they went in; else some hundred at a time, once they are through.
         deaths: By a row's digest, how often a worker died with it in flight.
 
@@ -91,7 +95,7 @@ async def run_rows(
         return result
 
     flow = Flow(
-        work, table, layout.read, concurrency=concurrency, ordered=ordered, stopped=lambda: lead.stopped
+        work, table, layout.read, concurrency=concurrency + max(_FEWEST_SPARE, concurrency // _ONE_SPARE_FOR), ordered=ordered, stopped=lambda: lead.stopped
     )  # fmt: skip
     syncing = asyncio.get_running_loop().create_task(_sync(cells))
     try:

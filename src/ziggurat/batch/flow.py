@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 
 import pyarrow as pa
 
+from ziggurat.batch.reading import values_of
 from ziggurat.chain.run.calling import in_thread
 
 T = TypeVar("T")
@@ -150,7 +151,7 @@ class Flow(Generic[T]):
                     return False
                 starts = range(0, found.num_rows, self._chunk_rows)
                 self._sliced = iter([found.slice(start, self._chunk_rows) for start in starts])
-            columns = [batch.column(name).to_pylist() for name in self._columns]
+            columns = [values_of(batch.column(name)) for name in self._columns]
             rows = list(zip(*columns, strict=True)) if columns else [()] * batch.num_rows
             results: list[Any] = [None] * len(rows)
             self._chunk = Chunk(self._read, batch, rows, results, 0, len(rows))

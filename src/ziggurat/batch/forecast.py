@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from ziggurat.batch.cells import CellRecord, RowEnd
 from ziggurat.batch.rates import Rate
+from ziggurat.batch.records import CellRecord, RowEnd
 from ziggurat.chain.usage import ModelUsage, Usage
 from ziggurat.errors import InputError
 from ziggurat.prices import PACKAGE, Prices

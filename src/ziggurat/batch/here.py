@@ -76,6 +76,7 @@ async def _run(job: Job, watch: Watch) -> None:
         on_effect=options.on_effect,
         kept_only=options.kept_only,
         careful=known.careful,
+        concurrency=options.concurrency,
         unsettled=known.unsettled,
     )
     with ExitStack() as held:

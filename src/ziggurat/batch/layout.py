@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from ziggurat.batch.types import ColumnType, column_type, field_type, has_fields, python_type
+from ziggurat.batch.types import ColumnType, column_type, field_type, has_fields, python_type, without_none
 from ziggurat.chain.multichain import MultiChain
 from ziggurat.chain.stage import Ref, ref
 from ziggurat.chain.types import can_meet, missing_field, type_name
@@ -128,9 +128,11 @@ def lay_out(
     constants = constants or {}
     findings: list[str] = []
     feeds = _feeds(chain, table, inputs or {}, constants, findings)
-    for name in (*keys, *(carry or ())):
-        if name not in table.names:
-            findings.append(f"there is no column {name!r}{did_you_mean(name, table.names)}")
+    findings += [
+        f"there is no column {name!r}{did_you_mean(name, table.names)}"
+        for name in (*keys, *(carry or ()))
+        if name not in table.names
+    ]
     columns = _outputs(chain, outputs, findings)
     carried = tuple(table.names if carry is None else dict.fromkeys((*keys, *carry)))
     taken = set(carried) | {error}
@@ -160,9 +162,11 @@ def _feeds(
     findings: list[str],
 ) -> tuple[Feed, ...]:
     feeds = []
-    for name in (*inputs, *constants):
-        if name not in chain.run_inputs:
-            findings.append(f"the chain has no input {name!r}{did_you_mean(name, chain.run_inputs)}")
+    findings += [
+        f"the chain has no input {name!r}{did_you_mean(name, chain.run_inputs)}"
+        for name in (*inputs, *constants)
+        if name not in chain.run_inputs
+    ]
     for name, one in chain.run_inputs.items():
         if name in constants:
             continue
@@ -177,7 +181,7 @@ def _feeds(
             continue
         arrow = table.field(column).type
         given = python_type(arrow)
-        record = one.type if given is dict and has_fields(one.type) else None
+        record = made if given is dict and has_fields(made := without_none(one.type)) else None
         if record is None and not can_meet(given, one.type):
             findings.append(
                 f"the column {column!r} holds {arrow}, and the input {name!r} takes {type_name(one.type)}: cast the column"

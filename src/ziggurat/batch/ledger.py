@@ -16,11 +16,12 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
-from ziggurat.batch.cells import RowEnd
 from ziggurat.batch.engine import Deaths
 from ziggurat.batch.places import PlaceTable
-from ziggurat.batch.segments import SUFFIX, FrameKind, SegmentWriter, frames
+from ziggurat.batch.records import RowEnd
+from ziggurat.batch.segments import SUFFIX, FrameKind, SegmentWriter, frames, shows_closed_files_only
 from ziggurat.errors import BatchInProgress, LedgerError
 
 VERSION = 1
@@ -113,15 +114,22 @@ class BatchLedger:
 
     Args:
         folder: Where it is, or is to be.
+        manifest: The manifest's name; several outputs that share a ledger have one each.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, manifest: str = _MANIFEST) -> None:
         self.folder = folder
+        self._manifest = folder / manifest
 
     @classmethod
     def beside(cls, out: Path) -> BatchLedger:
         """The ledger of an output."""
         return cls(out.with_name(f"{out.name}.ledger"))
+
+    @classmethod
+    def shared(cls, folder: Path, out: Path) -> BatchLedger:
+        """A ledger in a folder that outputs share, as one of them sees it."""
+        return cls(folder, f"{out.name}-{crc32(str(out).encode()):08x}.json")
 
     @property
     def cells(self) -> Path:
@@ -131,7 +139,7 @@ class BatchLedger:
     @property
     def exists(self) -> bool:
         """Whether there is a batch."""
-        return (self.folder / _MANIFEST).is_file()
+        return self._manifest.is_file()
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -146,7 +154,8 @@ class BatchLedger:
         try:
             self.cells.mkdir(parents=True, exist_ok=True)
             lock = FileLock(self.folder / "lock", timeout=0)
-            lock.acquire()
+            if not shows_closed_files_only(self.folder):  # such storage knows no locks
+                lock.acquire()
         except Timeout:
             raise BatchInProgress(
                 "Another process runs this batch.", where=str(self.folder), fix="wait for it, or give another output"
@@ -166,7 +175,7 @@ class BatchLedger:
         Raises:
             LedgerError: If there is none, or a later version wrote it.
         """
-        path = self.folder / _MANIFEST
+        path = self._manifest
         try:
             found = json.loads(path.read_text("utf-8"))
             if found["version"] > VERSION:
@@ -193,7 +202,7 @@ class BatchLedger:
         Raises:
             LedgerError: If the disk refuses; the one before is kept.
         """
-        path = self.folder / _MANIFEST
+        path = self._manifest
         part = path.with_suffix(".part")
         try:
             with part.open("w", encoding="utf-8") as file:
@@ -210,7 +219,8 @@ class BatchLedger:
 
     def segments(self) -> list[Path]:
         """The segments, oldest first."""
-        return sorted(self.cells.glob(f"*{SUFFIX}")) if self.cells.is_dir() else []
+        found = self.cells.glob(f"*{SUFFIX}") if self.cells.is_dir() else ()
+        return sorted(found, key=lambda path: (path.name.partition(".")[0], len(path.name), path.name))
 
     def known(self, only: str = "") -> Known:
         """Read all segments.
@@ -221,44 +231,11 @@ class BatchLedger:
         Raises:
             LedgerError: If one cannot be read.
         """
-        places = PlaceTable()
-        deaths: dict[bytes, Deaths] = {}
-        acting: set[bytes] = set()
-        failed: set[bytes] = set()
-        careful = False
+        reading = _Reading()
         for path in self.segments():
-            if only and not path.name.partition("-")[2].startswith(only):
-                continue
-            in_flight: dict[bytes, bool] = {}
-            cells: list[tuple[bytes, int]] = []
-            closed = False
-            for frame in frames(path):
-                match frame.kind:
-                    case FrameKind.CELL:
-                        cells.append((frame.key, frame.offset))
-                        acting.discard(frame.key)
-                    case FrameKind.BEGUN:
-                        in_flight[frame.key] = bool(frame.payload)
-                    case FrameKind.ENDED:
-                        in_flight.pop(frame.key, None)
-                        deaths.pop(frame.key, None)
-                        if RowEnd.unpacked(frame.payload).failed:
-                            failed.add(frame.key)
-                        else:
-                            failed.discard(frame.key)
-                    case FrameKind.ACTING:
-                        acting.add(frame.key)
-                    case FrameKind.CLOSED:
-                        closed = True
-                    case FrameKind.FAILURE:
-                        pass
-            places.extend(cells, path.name)
-            careful |= not closed
-            if not closed:
-                for row, alone in in_flight.items():
-                    before = deaths.get(row, Deaths())
-                    deaths[row] = Deaths(before.times + 1, before.alone + alone)
-        return Known(places, deaths, frozenset(acting), careful, frozenset(failed | deaths.keys()))
+            if not only or path.name.partition("-")[2].startswith(only):
+                reading.take(path)
+        return reading.known()
 
     def forgive(self) -> int:
         """Forget which rows workers died over, so that they are run like any other; how many there were.
@@ -277,3 +254,63 @@ class BatchLedger:
 def new_segment(worker: str) -> str:
     """A name for a segment: the time first, so that names are in order, then who writes it."""
     return f"{time.time_ns():020d}-{worker}-{secrets.token_hex(4)}{SUFFIX}"
+
+
+class _Reading:
+    """What segments tell, one after another."""
+
+    def __init__(self) -> None:
+        self._places = PlaceTable()
+        self._deaths: dict[bytes, Deaths] = {}
+        self._acting: set[bytes] = set()
+        self._failed: set[bytes] = set()
+        self._careful = False
+        self._carried: dict[str, dict[bytes, bool]] = {}  # rows in flight where a worker went on in another part
+
+    def take(self, path: Path) -> None:
+        """Read a segment."""
+        worker = path.name.partition(".")[0]
+        in_flight = self._carried.pop(worker, {})
+        cells: list[tuple[bytes, int]] = []
+        ended = False
+        for frame in frames(path):
+            match frame.kind:
+                case FrameKind.CELL:
+                    cells.append((frame.key, frame.offset))
+                    self._acting.discard(frame.key)
+                case FrameKind.BEGUN:
+                    in_flight[frame.key] = bool(frame.payload)
+                case FrameKind.ENDED:
+                    in_flight.pop(frame.key, None)
+                    self._end(frame.key, RowEnd.unpacked(frame.payload))
+                case FrameKind.ACTING:
+                    self._acting.add(frame.key)
+                case FrameKind.CLOSED | FrameKind.CONTINUED:
+                    ended = True
+                    if frame.kind is FrameKind.CONTINUED:
+                        self._carried[worker] = in_flight
+                case FrameKind.FAILURE:
+                    pass
+        self._places.extend(cells, path.name)
+        if not ended:
+            self._die(in_flight)
+
+    def known(self) -> Known:
+        """What they tell together."""
+        for in_flight in self._carried.values():  # of workers that died before their next part
+            self._die(in_flight)
+        unsettled = frozenset(self._failed | self._deaths.keys())
+        return Known(self._places, self._deaths, frozenset(self._acting), self._careful, unsettled)
+
+    def _end(self, row: bytes, end: RowEnd) -> None:
+        self._deaths.pop(row, None)
+        if end.failed:
+            self._failed.add(row)
+        else:
+            self._failed.discard(row)
+
+    def _die(self, in_flight: Mapping[bytes, bool]) -> None:
+        self._careful = True
+        for row, alone in in_flight.items():
+            before = self._deaths.get(row, Deaths())
+            self._deaths[row] = Deaths(before.times + 1, before.alone + alone)

@@ -123,11 +123,11 @@ class PlaceTable:
 
     def _map(self, file: BinaryIO) -> None:
         magic, slots, entries, length = _HEADER.unpack(file.read(_HEADER.size))
-        names = file.read(length).decode()
-        begin = -(-file.tell() // mmap.PAGESIZE) * mmap.PAGESIZE
+        begin = -(-(_HEADER.size + length) // mmap.PAGESIZE) * mmap.PAGESIZE
         size = (slots + _MARGIN) * 16
         if magic != _MAGIC or os.fstat(file.fileno()).st_size != begin + size:
             raise ValueError(magic)
+        names = file.read(length).decode()
         self._memory = mmap.mmap(file.fileno(), size, offset=begin, access=mmap.ACCESS_READ)
         self._slots = memoryview(self._memory).cast("Q")
         self._mask, self._entries, self._limit = slots - 1, entries, sys.maxsize

@@ -6,6 +6,7 @@ says, or for CSV and JSON lines what its beginning shows.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,8 @@ SUFFIXES: Mapping[str, Format] = {
     ".ipc": "arrow",
     ".delta": "delta",
 }
+_PARQUET = b"PAR1"
+_INDEX = re.compile(r"__index_level_\d+__")
 _READ_ROWS = 8192
 _BLOCK_BYTES = 8 << 20
 
@@ -74,17 +77,32 @@ def open_table(table: Any) -> Table:
     if isinstance(table, pa.Table):
         return _in_memory(table)
     if hasattr(table, "__arrow_c_stream__"):
-        return _in_memory(pa.table(table))
+        found = pa.table(table)  # (with a column for a data frame's index that has no name, which nobody asked for)
+        return _in_memory(found.select([name for name in found.schema.names if not _INDEX.fullmatch(name)]))
     if isinstance(table, Iterable):
         rows = list(table)
         if all(isinstance(row, Mapping) for row in rows):
             try:
-                return _in_memory(pa.Table.from_pylist([dict(row) for row in rows]))
+                names = dict.fromkeys(name for row in rows for name in row)
+                return _in_memory(pa.table({name: [row.get(name) for row in rows] for name in names}))
             except (pa.ArrowException, TypeError) as error:
                 raise TableError(f"These rows are no table: {error}.") from error
     raise TableError(
         f"A {type(table).__name__} is no table.", fix="a path, an Arrow table, a data frame, or a list of mappings"
     )
+
+
+def values_of(column: Any) -> list[Any]:
+    """A column's values as Python has them; times are in microseconds, which is as fine as Python's are."""
+    kind = column.type
+    if getattr(kind, "unit", "") == "ns":
+        if pa.types.is_timestamp(kind):
+            coarser = pa.timestamp("us", kind.tz)
+        else:
+            coarser = pa.duration("us") if pa.types.is_duration(kind) else pa.time64("us")
+        column = column.cast(coarser, safe=False)
+    values: list[Any] = column.to_pylist()
+    return values
 
 
 def format_of(path: Path | str, *, what: str = "table") -> Format:
@@ -97,13 +115,15 @@ def format_of(path: Path | str, *, what: str = "table") -> Format:
     if (path / "_delta_log").is_dir():
         return "delta"
     found = SUFFIXES.get(path.suffix.lower())
+    if found is None and path.is_file() and _is_parquet(path):
+        found = "parquet"
     if found is None and path.is_dir():
         inside = {
             SUFFIXES.get(one.suffix.lower()) for one in path.iterdir() if one.is_file() and one.name[0] not in "._"
         }
         found = next(iter(inside)) if len(inside) == 1 else None
     if found is None and not path.suffix and what == "output":
-        return "parquet"  # a folder of parts
+        return "parquet"
     if found is None:
         raise TableError(
             f"The name of the {what} does not say its format{did_you_mean(path.suffix, SUFFIXES)}.",
@@ -111,6 +131,11 @@ def format_of(path: Path | str, *, what: str = "table") -> Format:
             fix=f"end it in one of {', '.join(SUFFIXES)}",
         )
     return found
+
+
+def _is_parquet(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_PARQUET)) == _PARQUET
 
 
 def _opened(given: Path | str) -> Table:
@@ -127,10 +152,7 @@ def _opened(given: Path | str) -> Table:
 
 def _files(path: Path, kind: Format) -> Table:
     found = pa.dataset.dataset(path, format=_format(path, kind), exclude_invalid_files=False)
-    names = found.schema.names
-    if len(set(names)) < len(names):
-        twice = sorted({name for name in names if names.count(name) > 1})
-        raise TableError(f"Columns have the same name: {', '.join(twice)}.", where=str(path), fix="rename them")
+    _refuse_namesakes(found.schema.names, str(path))
 
     def read(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         return _said_of(path, found, columns)
@@ -180,7 +202,15 @@ def _delta(path: Path) -> Table:
     return Table(found.schema, str(path), "delta", tuple(table.file_uris()), found.count_rows(), read)
 
 
+def _refuse_namesakes(names: Sequence[str], where: str) -> None:
+    if len(set(names)) < len(names):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise TableError(f"Columns have the same name: {', '.join(twice)}.", where=where, fix="rename them")
+
+
 def _in_memory(table: Any) -> Table:
+    _refuse_namesakes(table.schema.names, "the table in memory")
+
     def read(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         yield from table.select(list(columns)).to_batches(max_chunksize=_READ_ROWS)
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ziggurat.batch.cells import CellRecord, RowEnd
 from ziggurat.batch.ledger import BatchLedger, Manifest
+from ziggurat.batch.records import CellRecord, RowEnd
 from ziggurat.batch.segments import FrameKind, frames
 from ziggurat.chain.run.session import cost_of
 from ziggurat.chain.usage import NO_USAGE, Usage

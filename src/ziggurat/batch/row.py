@@ -14,8 +14,10 @@ from typing import Any
 import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
 
-from ziggurat.batch.cells import Cells, NotComputed, RowCells, RowEnd
+from ziggurat.batch.cells import Cells
 from ziggurat.batch.layout import Feed, Layout
+from ziggurat.batch.records import RowEnd
+from ziggurat.batch.row_cells import NotComputed, RowCells
 from ziggurat.chain.budget import Purse
 from ziggurat.chain.frozen import value_class
 from ziggurat.chain.identity import Identities

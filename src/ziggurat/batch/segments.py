@@ -2,7 +2,8 @@
 
 A frame is a length, a CRC-32 over all that follows it, a kind, a 16-byte key and a payload. What was handed
 to the operating system survives the process; it is flushed to the disk every other second, so that a loss of
-power costs the last moments. A torn frame at the end is what a kill leaves: a reader stops before it.
+power costs the last moments. A torn frame at the end is what a kill leaves: a reader stops before it. Where files are
+there only once they are closed (object storage behind a mount), a worker goes on in a new segment every other second.
 Knows nothing of what payloads mean.
 """
 
@@ -44,6 +45,17 @@ class FrameKind(IntEnum):
     """A cell that acts on the world and was begun, under its key."""
     CLOSED = 6
     """The worker ended in order; nothing follows."""
+    CONTINUED = 7
+    """The worker goes on in another segment, of the same name but for its part."""
+
+
+_MOUNTS = ("/Volumes/", "/dbfs/")
+"""Databricks' mounts of object storage."""
+
+
+def shows_closed_files_only(folder: Path) -> bool:
+    """Whether a folder lies on storage that shows a file only once it is closed, and takes no appending."""
+    return str(folder).startswith(_MOUNTS)
 
 
 _KINDS = {kind.value: kind for kind in FrameKind}
@@ -71,13 +83,17 @@ class SegmentWriter:
 
     Args:
         path: The file, which must not exist; it is made with the first frame.
+        parts: Whether to go on in a new file with each `sync`: for storage that shows a file once it is closed.
 
     Attributes:
         name: The segment's name.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, *, parts: bool = False) -> None:
+        self._path = self._first = path
+        self.parts = parts
+        self._part = 0
+        self._part_began = time.monotonic()
         self.name = path.name
         self._file: int | None = None
         self._pending: list[bytes] = []
@@ -120,7 +136,7 @@ class SegmentWriter:
         try:
             if self._file is None:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+                self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
             rest = memoryview(data)
             while rest:
                 rest = rest[os.write(self._file, rest) :]
@@ -133,6 +149,27 @@ class SegmentWriter:
             raise self._broken from error
         self._pending.clear()
         self._written = self._size
+        if self.parts and time.monotonic() - self._part_began > _SYNC_SECONDS:
+            self.go_on()
+
+    def go_on(self) -> None:
+        """Close the file, so that everybody sees it, and go on in another.
+
+        Raises:
+            LedgerError: If the disk refuses.
+        """
+        if self._size == 0:
+            return
+        self._part_began = time.monotonic()
+        self.append(FrameKind.CONTINUED, bytes(16))
+        self.flush()
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+        self._part += 1
+        self._path = self._first.with_name(f"{self._first.name.removesuffix(SUFFIX)}.{self._part:05d}{SUFFIX}")
+        self.name = self._path.name
+        self._size = self._written = 0
 
     def check(self) -> None:
         """Refuse to go on once the segment could not be written.

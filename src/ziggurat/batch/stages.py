@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ziggurat.batch.cells import StageKind
+from ziggurat.batch.records import StageKind
 from ziggurat.chain.identity import Identities
 from ziggurat.chain.multichain import MultiChain
 from ziggurat.chain.run.session import every_step
@@ -16,5 +16,7 @@ def stage_kinds(chain: MultiChain) -> dict[bytes, StageKind]:
         identity, policy = identities.of(step, home), step.policy
         shared = not policy.effect and policy.cache is not False and (policy.cache is True or not identity.opaque)
         before = kinds.get(identity.digest, StageKind(shared))
-        kinds[identity.digest] = StageKind(before.shared and shared, before.falls_back or policy.fallback is not None)
+        kinds[identity.digest] = StageKind(
+            before.shared and shared, before.falls_back or policy.fallback is not None, step.is_composite
+        )
     return kinds

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ziggurat.batch.layout import Layout
-from ziggurat.batch.reading import Table
+from ziggurat.batch.reading import Table, values_of
 from ziggurat.errors import TableError
 
 _AT_ONCE = 1 << 26
@@ -79,7 +79,7 @@ def _refuse(table: Table, keys: Sequence[str], suspects: set[int]) -> None:
 
 
 def _values(columns: Sequence[object]) -> list[object]:
-    lists = [[_hashable(one) for one in column.to_pylist()] for column in columns]  # type: ignore[attr-defined]  # (an Arrow array)
+    lists = [[_hashable(one) for one in values_of(column)] for column in columns]
     return lists[0] if len(lists) == 1 else list(zip(*lists, strict=True))
 
 

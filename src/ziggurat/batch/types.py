@@ -114,6 +114,16 @@ def python_type(arrow: Any) -> Any:
     return next((found for test, found in tests if test(arrow)), Any)
 
 
+def without_none(declared: Any) -> Any:
+    """A declared type without None as one of what it may be."""
+    if get_origin(declared) is Annotated:
+        return without_none(get_args(declared)[0])
+    if get_origin(declared) in (Union, types.UnionType):
+        members = tuple(one for one in get_args(declared) if one is not type(None))
+        return without_none(members[0]) if len(members) == 1 else Union[members]  # noqa: UP007 (made at run time)
+    return declared
+
+
 def has_fields(declared: Any) -> bool:
     """Whether a type declares fields, so that a struct can become a value of it."""
     return isinstance(declared, type) and (dataclasses.is_dataclass(declared) or hasattr(declared, "model_fields"))
@@ -122,7 +132,7 @@ def has_fields(declared: Any) -> bool:
 def field_type(declared: Any, path: Iterable[str]) -> Any:
     """The declared type of what a path leads to inside a value of a declared type; `typing.Any` where nobody says."""
     for step in path:
-        declared = _without_none(declared)
+        declared = without_none(declared)
         origin, arguments = get_origin(declared), get_args(declared)
         if isinstance(declared, type) and (fields := dict(_fields(declared))):
             declared = fields.get(step, Any)
@@ -151,7 +161,7 @@ _TEXT = ColumnType(pa.string(), as_text)
 
 
 def _column(declared: Any, above: tuple[Any, ...]) -> ColumnType:  # noqa: PLR0911 (one return for a kind of type)
-    declared = _without_none(declared)
+    declared = without_none(declared)
     if isinstance(declared, type) and declared in _SIMPLE:
         return _SIMPLE[declared]
     origin, arguments = get_origin(declared), get_args(declared)
@@ -216,7 +226,7 @@ def _ordered(items: list[Any]) -> list[Any]:
 
 
 def _mapping(arguments: tuple[Any, ...], above: tuple[Any, ...]) -> ColumnType:
-    if len(arguments) != 2 or arguments[0] is not str or _without_none(arguments[1]) in (Any, object):  # noqa: PLR2004 (key and value)
+    if len(arguments) != 2 or arguments[0] is not str or without_none(arguments[1]) in (Any, object):  # noqa: PLR2004 (key and value)
         return _TEXT
     item = _column(arguments[1], above)
 
@@ -254,15 +264,6 @@ def _fields(declared: type) -> Iterable[tuple[str, Any]]:
     if dataclasses.is_dataclass(declared):
         return [(one.name, hints.get(one.name, Any)) for one in dataclasses.fields(declared)]
     return [(name, hints.get(name, Any)) for name in getattr(declared, "_fields", hints)]
-
-
-def _without_none(declared: Any) -> Any:
-    if get_origin(declared) is Annotated:
-        return _without_none(get_args(declared)[0])
-    if get_origin(declared) in (Union, types.UnionType):
-        members = tuple(one for one in get_args(declared) if one is not type(None))
-        return _without_none(members[0]) if len(members) == 1 else Union[members]  # noqa: UP007 (made at run time)
-    return declared
 
 
 def _is_message(declared: type) -> bool:

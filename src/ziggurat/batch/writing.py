@@ -124,8 +124,8 @@ def _sink(path: Path, kind: Format, schema: pa.Schema) -> _Sink:
             sink: _Sink = pa.ipc.new_file(path, schema)
             return sink
         case _:
-            sink = pa.parquet.ParquetWriter(path, schema, compression="zstd")
-            return sink
+            parquet: _Sink = pa.parquet.ParquetWriter(path, schema, compression="zstd")
+            return parquet
 
 
 class _Csv:
@@ -159,7 +159,10 @@ class _JsonLines:
 
 
 def _is_flat(kind: Any) -> bool:
-    return not (pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+    return not pa.types.is_nested(kind) and kind.id not in _NO_CSV
+
+
+_NO_CSV = {kind.id for kind in (pa.binary(), pa.large_binary(), pa.binary(1), pa.binary_view(), pa.string_view())}
 
 
 def _as_texts(column: Any) -> list[str | None]:
@@ -195,5 +198,12 @@ def _commit_delta(part: Path, out: Path) -> None:
     deltalake = require("deltalake", for_="Delta tables", extra="tables")
     file = pa.parquet.ParquetFile(part)
     rows = pa.RecordBatchReader.from_batches(file.schema_arrow, file.iter_batches(_ROW_GROUP))
-    deltalake.write_deltalake(str(out), rows, mode="overwrite", schema_mode="overwrite")
+    try:
+        deltalake.write_deltalake(str(out), rows, mode="overwrite", schema_mode="overwrite")
+    except Exception as error:  # (its errors have no common class of their own)
+        raise BatchError(
+            f"The Delta table cannot be written: {error}.",
+            where=str(out),
+            fix="give another output: every finished cell is kept",
+        ) from error
     part.unlink()

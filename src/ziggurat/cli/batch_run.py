@@ -31,7 +31,7 @@ _RATE = re.compile(r"(\d+)\s*/\s*(\d*)\s*([a-z]+)")
 @click.option("--output", "outputs", multiple=True, metavar="[COLUMN=]STAGE[.FIELD]", help="What becomes a column.  [default: what the chain returns]")  # fmt: skip
 @click.option("--carry", multiple=True, metavar="COLUMN", help="A column of the table to carry over.  [default: all]")
 @click.option("--error-column", default="error", show_default=True, metavar="COLUMN", help="The column for errors.")
-@click.option("--concurrency", type=click.IntRange(1), default=64, show_default=True, help="Rows in flight; on Spark for each worker.")  # fmt: skip
+@click.option("--concurrency", type=click.IntRange(1), default=64, show_default=True, help="Stages at work at once, so calls in flight; on Spark for each worker.")  # fmt: skip
 @click.option("--as-finished", is_flag=True, help="Let rows come out as they finish, not in the table's order.")
 @click.option(
     "--stop-after", type=click.IntRange(1), metavar="N", help="Stop once N rows have failed.  [default: never]"

@@ -89,7 +89,7 @@ def test_identical_cells_are_computed_once_on_all_executors_together(tmp_path, c
     assert calls_of(tmp_path) == {f"question {number}": 1 for number in range(40)}
 
 
-POISON = '''
+POISON = """
 import os
 from ziggurat import MultiChain
 
@@ -99,7 +99,7 @@ async def answer(question: str) -> str:
     return question
 
 chain = MultiChain(answer=answer)
-'''
+"""
 
 
 def test_a_row_that_kills_its_worker_is_given_up_and_takes_nothing_with_it(tmp_path, classic):
@@ -116,14 +116,14 @@ def test_a_row_that_kills_its_worker_is_given_up_and_takes_nothing_with_it(tmp_p
     assert list(report(tmp_path / "out.parquet").failures) == [("", "WorkerDied")]
 
 
-FAILING = '''
+FAILING = """
 from ziggurat import MultiChain
 
 async def answer(question: str) -> str:
     raise ValueError(f"no answer to {question}")
 
 chain = MultiChain(answer=answer)
-'''
+"""
 
 
 def test_it_stops_after_as_many_failed_rows_as_are_allowed_on_all_executors_together(tmp_path, classic):
@@ -148,7 +148,7 @@ def test_what_does_not_fit_is_said_before_any_row_and_what_a_worker_raises_is_to
     with pytest.raises(TableError, match=r"do not tell the rows apart: 1 \(2 times\)"):
         map_table(chain, twice, tmp_path / "b.parquet", keys=["id"], spark=cluster.session)
     (tmp_path / "broken.py").write_text((tmp_path / "counted.py").read_text() + "\nimport os\nif 'SPARK_PYTHON' in os.environ or os.getppid() != " + str(os.getppid()) + ":\n    raise RuntimeError('only here')\n")  # fmt: skip
-    with pytest.raises(ClusterError, match="RuntimeError: only here|raised RuntimeError: only here"):
+    with pytest.raises(ClusterError, match="RuntimeError: only here"):
         map_table(f"{tmp_path}/broken.py:chain", table, tmp_path / "c.parquet", spark=cluster.session)
 
     assert not calls_of(tmp_path)
