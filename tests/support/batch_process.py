@@ -41,25 +41,33 @@ class Batches:
         self._count += 1
         output = self._folder / f"{self._count}.printed"
         told = {"arguments": [str(one) for one in arguments], "output": str(output), "file_bytes": file_bytes}
-        self._server.stdin.write(json.dumps(told) + "\n")
-        self._server.stdin.flush()
-        return BatchProcess(self._hear(), self._hear, output)
+        self._say(json.dumps(told))
+        return BatchProcess(self._hear(), self._ended, output)
 
     def run(self, *arguments: object, file_bytes: int = 0) -> tuple[int, str]:
         """Begin one and wait for its end: how it ended, and what it printed."""
         one = self.begin(*arguments, file_bytes=file_bytes)
         return one.wait(), one.printed
 
+    def _say(self, line: str) -> None:
+        self._server.stdin.write(line + "\n")
+        self._server.stdin.flush()
+
     def _hear(self) -> int:
         return int(self._server.stdout.readline())
+
+    def _ended(self) -> int:
+        returned = self._hear()
+        self._say("heard")
+        return returned
 
 
 class BatchProcess:
     """One process."""
 
-    def __init__(self, pid, hear, output) -> None:
+    def __init__(self, pid, ended, output) -> None:
         self.pid = pid
-        self._hear = hear
+        self._ended = ended
         self._output = output
 
     def kill(self) -> int:
@@ -69,7 +77,7 @@ class BatchProcess:
 
     def wait(self) -> int:
         """Wait for its end; negative for the signal that ended it."""
-        return self._hear()
+        return self._ended()
 
     @property
     def printed(self) -> str:
@@ -93,8 +101,10 @@ def _fork(arguments: list[str], output: str, file_bytes: int) -> None:
     if not (pid := os.fork()):
         _become(arguments, output, file_bytes)
     _answer(pid)
-    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # its number stays its own until somebody heard of its end
-    _answer(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+    end = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    _answer(end.si_status if end.si_code == os.CLD_EXITED else -end.si_status)
+    sys.stdin.readline()  # its number stays its own until its end was heard of
+    os.waitpid(pid, 0)
 
 
 def _answer(number: int) -> None:
@@ -117,11 +127,8 @@ def _become(arguments: list[str], output: str, file_bytes: int) -> None:
     if file_bytes:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, resource.RLIM_INFINITY))
-    try:
-        main()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+    main()
+    sys.exit(0)
 
 
 if __name__ == "__main__":

@@ -18,13 +18,21 @@ from ziggurat.optional import require
 
 if TYPE_CHECKING:
     from ziggurat.batch.batch import BatchResult, map_table
+    from ziggurat.batch.index import BuildReport, build_index
+    from ziggurat.batch.passages import PassageTable
     from ziggurat.batch.rates import Rate
     from ziggurat.batch.spark.streaming import stream_table
 
-__all__ = ["BatchResult", "Rate", "map_table", "stream_table"]
+__all__ = ["BatchResult", "BuildReport", "PassageTable", "Rate", "build_index", "map_table", "stream_table"]
 
 
-_HOMES = {"Rate": "ziggurat.batch.rates", "stream_table": "ziggurat.batch.spark.streaming"}
+_HOMES = {
+    "BuildReport": "ziggurat.batch.index",
+    "PassageTable": "ziggurat.batch.passages",
+    "Rate": "ziggurat.batch.rates",
+    "build_index": "ziggurat.batch.index",
+    "stream_table": "ziggurat.batch.spark.streaming",
+}
 
 
 def __getattr__(name: str) -> Any:

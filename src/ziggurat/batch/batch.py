@@ -280,13 +280,13 @@ def _run(job: Job, place: Place, progress: bool | None) -> BatchResult:
         manifest = job.ledger.manifest()
         note = replace(
             manifest.runs[-1],
-            ended=time.time(), status=status, rows=tally.rows, failed=tally.failed, computed=tally.computed,
+            ended=time.time(), status=status, rows=tally.rows, failed=tally.failed + tally.left, computed=tally.computed,
             kept=tally.kept, calls=tally.usage.calls, input_tokens=tally.usage.input_tokens,
             output_tokens=tally.usage.output_tokens, usd=usd, error=said,
         )  # fmt: skip
         job.ledger.write(replace(manifest, runs=(*manifest.runs[:-1], note)))
     return BatchResult(
-        job.out, tally.rows, tally.failed, tally.computed, tally.kept, tally.usage, usd, time.time() - began
+        job.out, tally.rows, tally.failed + tally.left, tally.computed, tally.kept, tally.usage, usd, time.time() - began
     )  # fmt: skip
 
 
@@ -330,6 +330,8 @@ def _again(job: Job) -> dict[str, Any]:
         "outputs": dict(outputs) if isinstance(outputs, Mapping) else None if outputs is None else list(outputs),
         "constants": constants,
         "functions": str(job.source.functions) if job.source.functions else None,
+        "budget": _plain(options.budget),
+        "rate": None if options.rate is None else [options.rate.calls, options.rate.seconds],
         "concurrency": options.concurrency,
         "ordered": options.ordered,
         "stop_after": options.stop_after,
@@ -337,6 +339,14 @@ def _again(job: Job) -> dict[str, Any]:
         "partitions": options.partitions,
         "ship": [str(one) for one in options.ship],
     }
+
+
+def _plain(budget: Budget | None) -> dict[str, Any] | None:
+    """A budget's bounds, dollars as text."""
+    if budget is None:
+        return None
+    bounds = {name: getattr(budget, name) for name in ("tokens", "calls", "seconds")}
+    return {**bounds, "usd": None if budget.usd is None else str(budget.usd)}
 
 
 def _difference(before: Sequence[tuple[str, str]], now: Sequence[tuple[str, str]]) -> str:

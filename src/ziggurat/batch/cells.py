@@ -148,8 +148,8 @@ class Cells:
         Raises:
             LedgerError: If the disk refuses.
         """
-        offset = self._writer.append(FrameKind.CELL, key, cell.packed())
-        place = Place(self._writer.name, offset)
+        segment = self._writer.name  # (which is another once this frame was the last of a part)
+        place = Place(segment, self._writer.append(FrameKind.CELL, key, cell.packed()))
         self._own.put(key, place)
         pace = self._paces.get(identity)
         if pace is None:

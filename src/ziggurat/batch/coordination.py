@@ -37,6 +37,7 @@ class Tally:
         computed: Cells that were computed.
         kept: Cells that were there already.
         usage: What the models used for the computed ones.
+        left: Further rows that have an error: nothing more was to be computed, for want of budget or of permission.
     """
 
     rows: int = 0
@@ -44,6 +45,7 @@ class Tally:
     computed: int = 0
     kept: int = 0
     usage: Usage = NO_USAGE
+    left: int = 0
 
     def __add__(self, other: Tally) -> Tally:
         return Tally(
@@ -52,6 +54,7 @@ class Tally:
             self.computed + other.computed,
             self.kept + other.kept,
             self.usage + other.usage,
+            self.left + other.left,
         )
 
 

@@ -147,7 +147,7 @@ class _Telling:
     def __init__(self, lead: Coordination) -> None:
         self._lead = lead
         self._told = time.monotonic()
-        self._rows = self._failed = self._computed = self._kept = 0
+        self._rows = self._failed = self._computed = self._kept = self._left = 0
         self._usage = NO_USAGE
 
     def add(self, result: RowResult) -> None:
@@ -160,14 +160,16 @@ class _Telling:
         if result.end.failed and result.counts:
             self._failed += 1
             self.tell()
-        elif self._rows >= _ROWS_AT_ONCE and time.monotonic() - self._told > _TOLD_SECONDS:
+            return
+        self._left += result.end.failed
+        if self._rows >= _ROWS_AT_ONCE and time.monotonic() - self._told > _TOLD_SECONDS:
             self.tell()
 
     def tell(self) -> None:
         """Tell what was counted."""
         if self._rows:
-            self._lead.tell(Tally(self._rows, self._failed, self._computed, self._kept, self._usage))
-        self._rows = self._failed = self._computed = self._kept = 0
+            self._lead.tell(Tally(self._rows, self._failed, self._computed, self._kept, self._usage, self._left))
+        self._rows = self._failed = self._computed = self._kept = self._left = 0
         self._usage = NO_USAGE
         self._told = time.monotonic()
 

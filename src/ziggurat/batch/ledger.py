@@ -303,7 +303,8 @@ class _Reading:
         return Known(self._places, self._deaths, frozenset(self._acting), self._careful, unsettled)
 
     def _end(self, row: bytes, end: RowEnd) -> None:
-        self._deaths.pop(row, None)
+        if end.type != "WorkerDied" or end == _FORGIVEN:  # a row that was given up stays so
+            self._deaths.pop(row, None)
         if end.failed:
             self._failed.add(row)
         else:

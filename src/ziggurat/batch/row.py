@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -111,8 +112,9 @@ class RowRunner:
         row = self.digest(values)
         recorder = RowCells(self._cells, row, alone=alone)
         if refused is not None:
-            recorder.end(refused)
-            return RowResult(self._nothing, refused)
+            end = replace(refused, keys=self._shown(values))
+            recorder.end(end)
+            return RowResult(self._nothing, end)
         meter = Meter(None, self._purse)
         outputs: Mapping[str, Any] = {}
         stage = kind = message = ""

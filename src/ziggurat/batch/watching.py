@@ -68,8 +68,8 @@ def summary(tally: Tally, usd: str) -> str:
         parts.append(f"${float(usd):,.4f}" if usd else "price unknown")
     if tally.kept:
         parts.append(f"{tally.kept:,} cells kept")
-    if tally.failed:
-        parts.append(f"{tally.failed:,} failed")
+    if tally.failed or tally.left:
+        parts.append(f"{tally.failed + tally.left:,} failed")
     return " · ".join(parts)
 
 

@@ -179,13 +179,13 @@ def tally_out(tally: Tally) -> list[Any]:
         [one.model[:_LARGEST_TEXT], one.provider, one.input_tokens, one.output_tokens, one.cached_tokens, one.calls]
         for one in tally.usage.lines[:MANY]
     ]
-    return [tally.rows, tally.failed, tally.computed, tally.kept, lines]
+    return [tally.rows, tally.failed, tally.computed, tally.kept, lines, tally.left]
 
 
 def tally_in(parts: Sequence[Any]) -> Tally:
     """A tally as it came."""
-    rows, failed, computed, kept, lines = parts
-    return Tally(rows, failed, computed, kept, Usage(tuple(ModelUsage(*line) for line in lines)))
+    rows, failed, computed, kept, lines, left = parts
+    return Tally(rows, failed, computed, kept, Usage(tuple(ModelUsage(*line) for line in lines)), left)
 
 
 def place_out(place: Place | None) -> list[Any]:

@@ -19,10 +19,18 @@ class _Batch(Lazy):
     """A group whose ``run`` needs not be said."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """As click does it, with ``run`` before anything that is no command."""
-        if args and args[0] not in self.table and args[0] not in ctx.help_option_names:
+        """As click does it, with ``run`` before options, which are those of ``run``."""
+        if args and args[0].startswith("-") and args[0] not in ctx.help_option_names:
             args = ["run", *args]
         return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does it; what is no command is the chain that ``run`` is given."""
+        if args and args[0] not in self.table:
+            return "run", self.get_command(ctx, "run"), args
+        return super().resolve_command(ctx, args)
 
 
 @click.group("batch", cls=_Batch, table=_COMMANDS, context_settings=HELP, options_metavar="", subcommand_metavar="CHAIN TABLE OUT [OPTIONS] | COMMAND")  # fmt: skip

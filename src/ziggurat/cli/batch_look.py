@@ -36,7 +36,7 @@ def status(out: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found.as_data(), indent=2, ensure_ascii=False))
         return
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     manifest, run = found.manifest, found.manifest.runs[-1]
     state = "[cyan]running[/]" if found.running else _STATES.get(run.status, "[yellow]was killed[/]")
     console.print(f"[bold]{escape(manifest.chain)}[/] over {escape(manifest.table)} → {escape(out)}: {state}")
@@ -51,7 +51,7 @@ def status(out: str, as_json: bool) -> None:
     if found.failed:
         console.print(f"  [red]{found.failed:,} rows failed[/]: ziggurat batch report {escape(out)}")
     if run.error and not found.running:
-        console.print(f"  it ended with {escape(run.error.splitlines()[0])}", style="red")
+        console.print(f"  it ended with {escape(_line(run.error))}", style="red")
     if not found.running and run.status != "done":
         console.print("  give the same command again to go on, or: ziggurat batch retry " + escape(out))
 
@@ -77,7 +77,7 @@ def report(out: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found.as_data(), indent=2, ensure_ascii=False))
         return
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     table = Table(box=None, pad_edge=False, title_justify="left")
     for name in ("stage", "computed", "failed", "retried", "calls", "tokens", "p50 s", "p95 s", "sum s"):
         table.add_column(name, justify="left" if name == "stage" else "right")
@@ -92,7 +92,7 @@ def report(out: str, as_json: bool) -> None:
         console.print(f"\n[red]{found.failed:,} rows failed[/]")
     for (stage_name, kind), failures in found.failures.items():
         where = f"{stage_name}: " if stage_name else ""
-        console.print(f"  {failures.rows:>7,}  [bold]{escape(where + kind)}[/]  {escape(failures.message.splitlines()[0])}")  # fmt: skip
+        console.print(f"  {failures.rows:>7,}  [bold]{escape(where + kind)}[/]  {escape(_line(failures.message))}")  # fmt: skip
         console.print(f"           for example {escape('; '.join(failures.examples))}", style="dim")
     if found.slowest:
         console.print("\nslowest rows")
@@ -117,7 +117,7 @@ def retry(out: str, spark: str | None) -> None:
     Example:
       ziggurat batch retry answers.parquet
     """
-    from ziggurat.batch import map_table
+    from ziggurat.batch import Rate, map_table
     from ziggurat.batch.ledger import BatchLedger
     from ziggurat.cli.batch_run import print_result
 
@@ -130,6 +130,8 @@ def retry(out: str, spark: str | None) -> None:
     with ledger.held():
         ledger.forgive()
     options: dict[str, Any] = dict(manifest.options)
+    if options.get("rate"):
+        options["rate"] = Rate(*options["rate"])
     result = map_table(manifest.source, manifest.table, out, spark=spark, **options)
     print_result(result, out)
 
@@ -140,6 +142,11 @@ def _report(out: str) -> BatchReport:
 
     require("pyarrow", for_="chains over tables", extra="tables")
     return read(out)
+
+
+def _line(text: str) -> str:
+    """The first line of a text, which may be empty."""
+    return text.partition("\n")[0]
 
 
 def _models(found: BatchReport, console: Console) -> None:

@@ -91,16 +91,17 @@ def run_batch(chain: str, table: str, out: str, **options: Any) -> None:
 def print_result(result: BatchResult, out: str) -> None:
     """How a run went, in a few lines."""
     from rich.console import Console
+    from rich.markup import escape
 
-    console = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
     speed = f", {result.rows / result.seconds:,.0f} rows/s" if result.seconds else ""
-    console.print(f"[bold]{result.rows:,}[/] rows in {result.seconds:,.1f} s{speed} → {result.out}")
+    console.print(f"[bold]{result.rows:,}[/] rows in {result.seconds:,.1f} s{speed} → {escape(str(result.out))}")
     console.print(f"  cells: {result.computed:,} computed, {result.kept:,} kept")
     if result.usage.calls:
         cost = f"${float(result.usd):,.4f}" if result.usd else "price unknown"
         console.print(f"  models: {result.usage.calls:,} calls, {result.usage.total_tokens:,} tokens, {cost}")
     if result.failed:
-        console.print(f"  [red]{result.failed:,} rows failed[/]: ziggurat batch report {out}")
+        console.print(f"  [red]{result.failed:,} rows failed[/]: ziggurat batch report {escape(out)}")
 
 
 def read_rate(text: str) -> Any:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ziggurat import specs
 from ziggurat.cli import HELP
 from ziggurat.cli.sources import chosen, show_left_out, source_options
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 @click.command("index", context_settings=HELP)
@@ -20,9 +24,19 @@ from ziggurat.cli.sources import chosen, show_left_out, source_options
     "spec",
     help=f"The embedding model of a new index. An index that is there keeps its own.  [default: {specs.DEFAULTS['embeddings']}]",
 )
+@click.option(
+    "--spark", metavar="URL", help="Read and embed on Spark: spark://…, local-cluster[…], sc://…, or session."
+)
+@click.option("--shards", type=click.IntRange(1), metavar="N", help="With --spark: a sharded index of N parts.")
 @source_options
 def command(
-    sources: tuple[str, ...], target: Path, spec: str | None, include: tuple[str, ...], exclude: tuple[str, ...]
+    sources: tuple[str, ...],
+    target: Path,
+    spec: str | None,
+    spark: str | None,
+    shards: int | None,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
 ) -> None:
     """Read SOURCES (files, folders, web pages, buckets) into the index in a folder.
 
@@ -36,6 +50,7 @@ def command(
       ziggurat index docs/ --to kb --exclude '*.csv'
       ziggurat index https://example.org/page.html s3://bucket/reports --to kb
       ziggurat index docs/ --to kb --embeddings openai:text-embedding-3-small
+      ziggurat index /shared/docs --to /shared/kb --spark spark://master:7077
     """
     from ziggurat.cli.outputs import wide_console
     from ziggurat.errors import InputError
@@ -48,6 +63,11 @@ def command(
         raise InputError(f"There is no {', '.join(missing)}.", fix="check the path")
     options = chosen(include, exclude)
     console, began, read = wide_console(), time.perf_counter(), 0
+    if spark is not None:
+        _build_on_spark(console, sources, target, spec, spark, shards, options)
+        return
+    if shards is not None:
+        raise InputError("A sharded index is built on Spark.", fix="add --spark URL, or leave --shards out")
     with VectorIndex.open_or_create(target, spec) as index:
         for source in sources:
             report = index.add(source, **options)
@@ -57,6 +77,27 @@ def command(
     console.print(
         f"{read} documents read in {time.perf_counter() - began:.1f} s; "
         f"{target} holds {stats.documents} documents, {stats.chunks} chunks",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _build_on_spark(
+    console: Console,
+    sources: tuple[str, ...],
+    target: Path,
+    spec: str | None,
+    spark: str,
+    shards: int | None,
+    options: dict[str, Any],
+) -> None:
+    """Bring the index up to date with the sources, by Spark's workers; what left the sources leaves the index."""
+    from ziggurat.batch import build_index
+
+    report = build_index(list(sources), target, spark=spark, embeddings=spec, shards=shards, **options)
+    console.print(
+        f"{len(report.documents)} documents read in {report.seconds:.1f} s ({report.commit_secs:.1f} s of it committing), "
+        f"{report.pieces} pieces of work, {report.reused} items of a build before; they are in {target}",
         highlight=False,
         soft_wrap=True,
     )

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
     from langchain_core.prompts import BasePromptTemplate
 
-    from ziggurat.index import VectorIndex
+    from ziggurat.index import ShardedIndex, VectorIndex
 
 __all__ = [
     "Prompt",
@@ -52,10 +52,13 @@ def spec_setting(given: Any, argument: str, stage: str) -> str | None:
     )
 
 
-def open_index(folder: Path) -> VectorIndex:
-    """The index in a folder, for reading only."""
-    from ziggurat.index import VectorIndex
+def open_index(folder: Path) -> VectorIndex | ShardedIndex:
+    """The index in a folder, of one part or of several, for reading only."""
+    from ziggurat.index import ShardedIndex, VectorIndex
+    from ziggurat.index.shard_list import is_sharded
 
+    if is_sharded(folder):
+        return ShardedIndex.open(folder)
     return VectorIndex.open(folder, read_only=True)
 
 

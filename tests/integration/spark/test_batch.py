@@ -15,6 +15,7 @@ from ziggurat import VectorIndex
 from ziggurat.batch import map_table
 from ziggurat.batch.report import report
 from ziggurat.errors import BatchError, BatchStopped, ClusterError, TableError
+from ziggurat.testing import Fault, OpenAIServer
 
 LAB = """\
 ziggurat: 1
@@ -114,6 +115,43 @@ def test_a_row_that_kills_its_worker_is_given_up_and_takes_nothing_with_it(tmp_p
     assert rows.pop(7)["error"]["type"] == "WorkerDied"
     assert all(row["answer"] == row["question"] for row in rows.values())
     assert list(report(tmp_path / "out.parquet").failures) == [("", "WorkerDied")]
+
+
+MODEL = """
+from ziggurat import LLM, MultiChain
+from ziggurat.models import chat
+
+model = chat("openai:gpt-4.1-mini", base_url={url!r}, api_key="made-up", max_retries=0)
+chain = MultiChain(answer=LLM("Answer: {{question}}", model=model))
+"""
+
+
+@pytest.mark.parametrize("killing", [False, True], ids=["quiet", "killed"])
+def test_a_budget_of_calls_holds_over_two_executors_of_which_one_is_killed(tmp_path, classic, killing):
+    budget = 150
+    before = set(executors_of())
+    with OpenAIServer() as server:
+        server.fail(*[Fault(hang=0.05)] * 2 * budget)
+        (tmp_path / "model.py").write_text(MODEL.format(url=server.base_url))
+
+        def kill():
+            wait_for(lambda: len(server.requests) > budget // 3)
+            os.kill(min(before & set(executors_of())), signal.SIGKILL)
+
+        killer = threading.Thread(target=kill if killing else bool)
+        killer.start()
+        result = map_table(
+            f"{tmp_path}/model.py:chain", questions(tmp_path, 400), tmp_path / "out.parquet", keys=["id"],
+            spark=classic.session, concurrency=8, budget={"calls": budget},
+        )  # fmt: skip
+        killer.join()
+        asked = [request.body["messages"][-1]["content"] for request in server.requests]
+
+    assert len(asked) <= budget
+    errors = [row["error"]["type"] for row in result.table().to_pylist() if row["error"]]
+    assert (result.rows, set(errors)) == (400, {"BudgetExceeded"})
+    assert 400 - len(errors) <= len(set(asked))
+    assert 400 - len(errors) >= (budget - 4 if not killing else budget // 2)  # what a lost worker had is not lent again
 
 
 FAILING = """

@@ -389,7 +389,7 @@ def test_maps_and_chains_inside_chains_have_cells_of_their_own(tmp_path):
     assert {word for word in counting.CALLS - before if word != "count"} <= {"q2-1", "q2-2"}, (
         "the one that failed, and one that was given up for it"
     )
-    assert set(report(out).stages) >= {"words", "said[].loud", "said[].count"}
+    assert set(report(out).stages) >= {"words", "said[]/loud", "said[]/count"}
 
 
 # -- bounds ----------------------------------------------------------------------------------------
