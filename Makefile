@@ -55,6 +55,11 @@ bench: $(VENV)/.dev $(PEERS)/.ready ## measure against the peers, side by side
 	$(BIN)/python benchmarks/extraction.py
 	$(BIN)/python benchmarks/summaries.py
 	$(BIN)/python benchmarks/faults.py
+	$(BIN)/python benchmarks/batch.py
+	$(BIN)/python benchmarks/killed.py
+	$(BIN)/python benchmarks/leases.py
+	$(BIN)/python benchmarks/spark_index.py
+	$(BIN)/python benchmarks/tables.py --peers-python $(PEERS)/bin/python
 
 clean: ## remove what the targets made; downloaded models stay
 	rm -rf $(VENV) $(PEERS) $(CLIENTS) demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

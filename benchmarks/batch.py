@@ -80,7 +80,8 @@ def run(chain: str, rows: int, spark: str) -> dict[str, Any]:
             spark=spark or None,
         )  # fmt: skip
         seconds = time.perf_counter() - began
-        assert (result.rows, result.failed, result.computed) == (rows, 0, rows)  # noqa: S101 (what was computed is checked)
+        made = (result.rows, result.failed, result.computed)
+        assert made == (rows, 0, rows), made  # noqa: S101 (what was computed is checked)
         found: dict[str, Any] = {"rows": rows, "seconds": seconds, "batch_seconds": result.seconds, **memory.figures()}
         if (folder / "times").exists() and chain == "waiting":
             times = [float(line) for line in (folder / "times").read_text().split()]

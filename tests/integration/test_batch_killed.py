@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import signal
 from collections import Counter
 
 import pyarrow.parquet as pq
@@ -14,10 +15,10 @@ from ziggurat.batch.report import report
 from ziggurat.batch.segments import frames
 
 KILLS = 20
-ROWS = 300
+ROWS = 400
 AT_ONCE = 16
 
-POISON = '''
+POISON = """
 import asyncio
 import os
 from ziggurat import MultiChain
@@ -37,7 +38,27 @@ async def length(answer: str) -> int:
     return len(answer)
 
 chain = MultiChain(answer=answer, length=length, name="counted")
-'''
+"""
+
+
+ACTING = """
+import asyncio
+import os
+from ziggurat import MultiChain, stage
+
+CALLS = {calls!r}
+
+@stage(effect=True)
+async def send(question: str) -> str:
+    handle = os.open(CALLS, os.O_CREAT | os.O_APPEND | os.O_WRONLY)
+    os.write(handle, f"{{question}}\\n".encode())
+    os.close(handle)
+    number = int(question.split()[1])
+    await asyncio.sleep(60 if number > 9 and not os.path.exists(CALLS + ".quick") else 0.001)
+    return f"sent {{question}}"
+
+chain = MultiChain(send=send)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +79,8 @@ def test_a_batch_killed_twenty_times_comes_to_the_same_and_asks_again_only_for_w
     while kills < KILLS:
         before = calls_of(tmp_path).total()
         one = batches.begin(*command)
-        enough = before + chance.randrange(2, 30)
-        wait_for(lambda: calls_of(tmp_path).total() >= enough or out.exists())
+        enough = before + chance.randrange(2, 20)
+        wait_for(lambda enough=enough: calls_of(tmp_path).total() >= enough or out.exists())
         assert not out.exists(), "the kills came too late to mean anything"
         assert one.kill() == -9
         kills += 1
@@ -157,6 +178,59 @@ def test_a_row_that_ends_its_process_is_found_and_given_up_and_all_others_are_do
     assert rows_of(out) == expected(60)
     assert report(out).failed == 0
     assert report(out).suspects == 0
+
+
+@pytest.mark.parametrize("on_effect", ["repeat", "skip"])
+def test_an_effect_that_was_under_way_at_a_kill_is_asked_about_and_never_repeated_in_silence(
+    tmp_path, batches, on_effect
+):
+    path = tmp_path / "acting.py"
+    path.write_text(ACTING.format(calls=str(tmp_path / "calls")))
+    table, out = questions(tmp_path, 40), tmp_path / "out.parquet"
+    command = (f"{path}:chain", table, out, "--key", "id", "--concurrency", 4)
+    one = batches.begin(*command)
+    wait_for(lambda: calls_of(tmp_path).total() >= 14)
+    one.kill()
+    (tmp_path / "calls.quick").touch()
+    assert batches.run(*command)[0] == 0
+    calls = calls_of(tmp_path)
+    asked = [row["id"] for row in rows_of(out) if row["error"] is not None]
+    assert {row["error"]["type"] for row in rows_of(out) if row["error"]} == {"EffectUncertain"}
+    assert 1 <= len(asked) <= 4
+    assert max(calls.values()) == 1
+    assert len(calls) >= 40 - len(asked)
+
+    assert batches.run(*command, "--on-effect", on_effect)[0] == 0
+    rows = rows_of(out)
+    assert [row["error"] for row in rows] == [None] * 40
+    assert [row["send"] for row in rows if row["id"] not in asked] == [
+        f"sent question {n}" for n in range(40) if n not in asked
+    ]
+    if on_effect == "skip":
+        assert calls_of(tmp_path) == calls
+        assert [rows[number]["send"] for number in asked] == [None] * len(asked)
+    else:
+        assert set(calls_of(tmp_path) - calls) == {f"question {number}" for number in asked}
+        assert [rows[number]["send"] for number in asked] == [f"sent question {number}" for number in asked]
+
+
+def test_an_interrupt_ends_it_in_order_and_the_same_command_goes_on(tmp_path, batches):
+    chain, table, out = counted(tmp_path, 0.01), questions(tmp_path, 200), tmp_path / "out.parquet"
+    one = batches.begin(chain, table, out, "--key", "id", "--concurrency", 4)
+    wait_for(lambda: calls_of(tmp_path).total() >= 20)
+    os.kill(one.pid, signal.SIGINT)
+    assert one.wait() == 130
+    assert "Traceback" not in one.printed
+    assert not out.exists()
+    told = report(out)
+    assert told.manifest.runs[-1].status == "stopped"
+    assert told.suspects == 0, "nothing died"
+    answers = told.stages["answer"].cells
+    before = calls_of(tmp_path).total()
+    assert before - answers <= 4
+    assert batches.run(chain, table, out, "--key", "id", "--concurrency", 4)[0] == 0
+    assert rows_of(out) == expected(200)
+    assert calls_of(tmp_path).total() == before + 200 - answers
 
 
 def test_a_second_process_is_refused_while_the_first_runs(tmp_path, batches):

@@ -236,10 +236,14 @@ def map_table(
     with place.opened(), _target(out) as (path, kind):
         found = place.table(table)
         layout = lay_out(source.chain, found.schema, **asked)
-        kept = BatchLedger.beside(path) if ledger is None else BatchLedger.shared(Path(ledger).absolute(), path)
+        kept = (
+            BatchLedger.beside(path)
+            if ledger is None
+            else BatchLedger.shared(Path(ledger).absolute(), path if out else None)
+        )
         job = Job(source, found, layout, options, kept, path, kind, uuid4().hex[:12], asked)
         with kept.held():
-            _begin(job, place.where, overwrite=overwrite)
+            _begin(job, place.where, overwrite=overwrite or out is None)
             result = _run(job, place, progress)
         if out is None:
             result = replace(result, out=None, _table=replace(result, out=path).table())

@@ -127,9 +127,9 @@ class BatchLedger:
         return cls(out.with_name(f"{out.name}.ledger"))
 
     @classmethod
-    def shared(cls, folder: Path, out: Path) -> BatchLedger:
-        """A ledger in a folder that outputs share, as one of them sees it."""
-        return cls(folder, f"{out.name}-{crc32(str(out).encode()):08x}.json")
+    def shared(cls, folder: Path, out: Path | None) -> BatchLedger:
+        """A ledger in a folder that outputs share, as one of them sees it; None for one in memory."""
+        return cls(folder, _MANIFEST if out is None else f"{out.name}-{crc32(str(out).encode()):08x}.json")
 
     @property
     def cells(self) -> Path:

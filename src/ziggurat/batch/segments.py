@@ -114,11 +114,8 @@ class SegmentWriter:
             LedgerError: If the segment could not be written before.
         """
         self.check()
-        body = _BODY.pack(kind, key) + payload
         offset = self._size
-        self._pending.append(_HEAD.pack(len(body), crc32(body)))
-        self._pending.append(body)
-        self._size += _HEAD.size + len(body)
+        self._add(kind, key, payload)
         if self._size - self._written > _PENDING_BYTES:
             self.flush()
         return offset
@@ -130,6 +127,17 @@ class SegmentWriter:
             LedgerError: If the disk refuses. What was written before stays; nothing is written after.
         """
         self.check()
+        self._hand_over()
+        if self.parts and time.monotonic() - self._part_began > _SYNC_SECONDS:
+            self.go_on()
+
+    def _add(self, kind: FrameKind, key: bytes, payload: bytes = b"") -> None:
+        body = _BODY.pack(kind, key) + payload
+        self._pending.append(_HEAD.pack(len(body), crc32(body)))
+        self._pending.append(body)
+        self._size += _HEAD.size + len(body)
+
+    def _hand_over(self) -> None:
         if not self._pending:
             return
         data = b"".join(self._pending)
@@ -149,8 +157,6 @@ class SegmentWriter:
             raise self._broken from error
         self._pending.clear()
         self._written = self._size
-        if self.parts and time.monotonic() - self._part_began > _SYNC_SECONDS:
-            self.go_on()
 
     def go_on(self) -> None:
         """Close the file, so that everybody sees it, and go on in another.
@@ -161,8 +167,9 @@ class SegmentWriter:
         if self._size == 0:
             return
         self._part_began = time.monotonic()
-        self.append(FrameKind.CONTINUED, bytes(16))
-        self.flush()
+        self.check()
+        self._add(FrameKind.CONTINUED, bytes(16))
+        self._hand_over()
         if self._file is not None:
             os.close(self._file)
             self._file = None
@@ -190,9 +197,9 @@ class SegmentWriter:
     def close(self) -> None:
         """End the segment in order. A segment without frames leaves no file."""
         try:
-            if self._broken is None and (self._file is not None or self._pending):
-                self.append(FrameKind.CLOSED, bytes(16))
-                self.flush()
+            if self._broken is None and (self._file is not None or self._pending or self._part):
+                self._add(FrameKind.CLOSED, bytes(16))
+                self._hand_over()
                 self.sync(always=True)
         finally:
             if self._file is not None:

@@ -128,7 +128,7 @@ def _fields(*checks: Check) -> Check:
 
 _AMOUNTS = _fields(_dollars, _number, _number)
 _USED = _fields(_text, _text, _number, _number, _number, _number)
-_TALLY = _fields(_number, _number, _number, _number, _many(_USED))
+_TALLY = _fields(_number, _number, _number, _number, _many(_USED), _number)
 
 FROM_WORKER: Mapping[str, Check] = {
     # on either connection, first: the token, which of the two it is, what the worker calls itself, its session or 0

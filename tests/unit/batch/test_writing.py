@@ -127,10 +127,15 @@ def test_a_writer_that_is_left_early_leaves_nothing_and_what_was_there(tmp_path,
     write(path, TABLE)
     before = read(path)
     kind = {"tsv": "csv"}.get(suffix, suffix)
-    with pytest.raises(ZeroDivisionError), TableWriter(path, kind, TABLE.schema) as writer:
-        writer.write(TABLE.to_batches()[0])
-        writer._flush()
-        raise ZeroDivisionError
+
+    def leave_early():
+        with TableWriter(path, kind, TABLE.schema) as writer:
+            writer.write(TABLE.to_batches()[0])
+            writer._flush()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        leave_early()
     assert repr(read(path)) == repr(before)
     assert list(tmp_path.iterdir()) == [path]
 
@@ -166,12 +171,8 @@ def test_a_disk_that_refuses_is_told_and_leaves_nothing(tmp_path, suffix, monkey
 
     made = writing._sink
     monkeypatch.setattr(writing, "_sink", lambda *given: Full(made(*given)))
-    with (
-        pytest.raises(BatchError, match="No space left") as caught,
-        TableWriter(path, kind, TABLE.schema) as writer,
-    ):
-        writer.write(TABLE.to_batches()[0])
-        writer.commit()
+    with pytest.raises(BatchError, match="No space left") as caught:
+        write(path, TABLE, kind)
     assert "finished cell is kept" in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 

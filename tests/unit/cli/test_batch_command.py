@@ -1,7 +1,6 @@
 """``ziggurat batch``: what a shell sees of it."""
 
 import json
-import os
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,7 +10,7 @@ from ziggurat.batch import Rate
 from ziggurat.cli.batch_run import read_rate
 from ziggurat.errors import InputError
 
-CHAIN = '''
+CHAIN = """
 import os
 from ziggurat import LLM, MultiChain
 
@@ -25,7 +24,7 @@ async def length(answer: str) -> int:
 
 chain = MultiChain(answer=answer, length=length, name="tiny")
 asking = MultiChain(answer=LLM("{question}", model="fake:echo"), name="asking")
-'''
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +60,18 @@ def test_a_chain_over_a_table_and_how_it_went(batch, here):
 
 @pytest.mark.parametrize("run", [(), ("run",)])
 def test_options_may_stand_before_the_arguments(batch, here, run):
-    options = ("--key", "id", "--concurrency", "2", "--output", "n=length", "--output", "answer", "--set", "style=short")
+    options = (
+        "--key",
+        "id",
+        "--concurrency",
+        "2",
+        "--output",
+        "n=length",
+        "--output",
+        "answer",
+        "--set",
+        "style=short",
+    )
     code, _, err = batch(*run, *options, "pipeline.py:chain", "questions.csv", "out.jsonl", "--carry", "id")
     assert code == 0, err
     rows = [json.loads(line) for line in (here / "out.jsonl").read_text().splitlines()]
@@ -250,18 +260,21 @@ def test_an_output_of_somebody_else_s_is_replaced_only_if_asked(batch, here):
 
 
 @pytest.mark.parametrize("command", ["status", "report", "retry"])
-def test_an_output_without_a_batch_has_nothing_to_tell(batch, command):
+def test_an_output_without_a_batch_has_nothing_to_tell(batch, here, command):
     code, out, err = batch(command, "nothing.parquet")
     assert (code, out) == (1, "")
     assert "There is no batch for this output" in err
-    assert not any("nothing" in one for one in os.listdir("."))
+    assert list(here.glob("*nothing*")) == []
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("--help",), ["CHAIN TABLE OUT", "status", "report", "retry", "Examples:", "--spark"]),
-        (("run", "--help"), ["--key", "--max-usd", "--rate", "--stop-after", "--kept-only", "--overwrite", "default: 64"]),
+        (
+            ("run", "--help"),
+            ["--key", "--max-usd", "--rate", "--stop-after", "--kept-only", "--overwrite", "default: 64"],
+        ),
         (("status", "--help"), ["--json", "Example:"]),
         (("report", "--help"), ["--json", "Example:"]),
         (("retry", "--help"), ["--spark", "Example:"]),
