@@ -298,6 +298,9 @@ def _begin(job: Job, where: str, *, overwrite: bool) -> None:
     """Write down what is begun, unless it does not go with what is there."""
     schema = tuple((field.name, str(field.type)) for field in job.layout.schema)
     runs: tuple[RunNote, ...] = ()
+    given = Path(job.table.name)
+    if job.table.format is not None and given.exists() and job.out.exists() and given.samefile(job.out):
+        raise TableError("The output is the table itself.", where=str(job.out), fix="give another output")
     if job.ledger.exists:
         before = job.ledger.manifest()
         runs = before.runs

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.dataset
 import pyarrow.json
+import pyarrow.parquet
 
 from ziggurat.errors import TableError
 from ziggurat.optional import require
@@ -40,6 +41,7 @@ _PARQUET = b"PAR1"
 _INDEX = re.compile(r"__index_level_\d+__")
 _READ_ROWS = 8192
 _BLOCK_BYTES = 8 << 20
+_BUFFER_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,23 +157,32 @@ def _files(path: Path, kind: Format) -> Table:
     _refuse_namesakes(found.schema.names, str(path))
 
     def read(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        return _said_of(path, found, columns)
+        return _said_of(path, kind, found, columns)
 
     rows = found.count_rows() if kind in ("parquet", "arrow") else None
     return Table(found.schema, str(path), kind, tuple(found.files), rows, read)
 
 
-def _said_of(path: Path, found: Any, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+def _said_of(path: Path, kind: Format, found: Any, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """The rows of files, in order; what the library says of bad ones is told as ours."""
-    batches = found.to_batches(
-        columns=list(columns), batch_size=_READ_ROWS, batch_readahead=2, fragment_readahead=1
-    )  # fmt: skip
     try:
-        yield from batches
+        for file in found.get_fragments():
+            yield from _of_file(file, kind, found.schema, list(columns))
     except (pa.ArrowException, OSError, ValueError) as error:
         raise TableError(
             f"A row of the table cannot be read: {error}.", where=str(path), fix="mend the file, or write it as Parquet"
         ) from error
+
+
+def _of_file(file: Any, kind: Format, schema: pa.Schema, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    """The rows of one file, a piece at a time: the scanner that reads any format decodes up to a gigabyte ahead."""
+    wanted = pa.schema([schema.field(name) for name in columns])
+    if kind == "parquet" and file.physical_schema.names == schema.names:
+        with pa.parquet.ParquetFile(file.path, pre_buffer=False, buffer_size=_BUFFER_BYTES) as parquet:
+            for batch in parquet.iter_batches(_READ_ROWS, columns=columns):
+                yield batch.select(columns).cast(wanted)
+        return
+    yield from file.to_batches(schema=schema, columns=columns, batch_size=_READ_ROWS, batch_readahead=2)
 
 
 def _format(path: Path, kind: Format) -> Any:
@@ -197,7 +208,7 @@ def _delta(path: Path) -> Table:
         raise TableError(f"The Delta table cannot be read: {error}.", where=str(path)) from error
 
     def read(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        return _said_of(path, found, columns)
+        return _said_of(path, "delta", found, columns)
 
     return Table(found.schema, str(path), "delta", tuple(table.file_uris()), found.count_rows(), read)
 

@@ -6,6 +6,7 @@ are read again. Tables beyond `_AT_ONCE` rows are looked at in several passes.
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Sequence
 
@@ -39,7 +40,7 @@ def survey(table: Table, layout: Layout) -> int:
 def _one_pass(table: Table, layout: Layout, turn: int, passes: int) -> int:
     # where the rows' number is unknown the format is one that is checked as it is read: all columns, then
     columns = layout.keys if table.rows is not None else layout.read
-    hashes = []
+    hashes = array("q")
     rows = 0
     for batch in table.read(columns):
         keys = [batch.column(name) for name in layout.keys]
@@ -52,9 +53,10 @@ def _one_pass(table: Table, layout: Layout, turn: int, passes: int) -> int:
                     fix="give every row a key",
                 )
         found = np.fromiter(map(hash, _values(keys)), np.int64, batch.num_rows)
-        hashes.append(found if passes == 1 else found[found % passes == turn])
+        hashes.frombytes((found if passes == 1 else found[found % passes == turn]).tobytes())
         rows += batch.num_rows
-    ordered = np.sort(np.concatenate(hashes)) if hashes else np.empty(0, np.int64)
+    ordered = np.frombuffer(hashes, np.int64) if hashes else np.empty(0, np.int64)
+    ordered.sort()  # in place
     suspects = set(ordered[1:][ordered[1:] == ordered[:-1]].tolist())
     if suspects:
         _refuse(table, layout.keys, suspects)

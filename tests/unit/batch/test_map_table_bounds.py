@@ -123,6 +123,23 @@ def test_what_is_no_batch_s_is_not_written_over(tmp_path, calls):
     assert map_table(CHAIN, table(2), out, overwrite=True).table().num_rows == 2
 
 
+@pytest.mark.parametrize("name", ["t.parquet", "t.csv", "t.delta"])
+def test_a_table_is_never_its_own_output(tmp_path, calls, name):
+    path = tmp_path / name
+    map_table(CHAIN, table(3), path)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(TableError, match="table itself"):
+        map_table(CHAIN, path, path, overwrite=True, outputs={"n": "length"}, error="wrong")
+    (tmp_path / "link.parquet").symlink_to(path)
+    with pytest.raises(TableError, match="table itself"):
+        map_table(CHAIN, str(path), tmp_path / "link.parquet", overwrite=True, outputs={"n": "length"}, error="wrong")
+    assert set(before) <= set(tmp_path.rglob("*"))
+
+
+async def test_a_batch_can_be_run_where_a_loop_runs_already(calls):
+    assert map_table(CHAIN, table(5)).table()["length"].to_pylist() == [4] * 5
+
+
 def test_a_batch_that_is_held_is_not_run(tmp_path, calls):
     out = tmp_path / "out.parquet"
     with BatchLedger.beside(out).held(), pytest.raises(BatchInProgress, match="Another process"):

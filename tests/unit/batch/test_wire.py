@@ -14,7 +14,7 @@ from ziggurat.chain.usage import ModelUsage, Usage
 from ziggurat.prices import Price, Prices
 
 ZERO = ["0", 0, 0]
-NOTHING_DONE = [0, 0, 0, 0, []]
+NOTHING_DONE = [0, 0, 0, 0, [], 0]
 
 
 @given(
@@ -60,7 +60,7 @@ def test_a_long_frame_is_refused_before_it_is_there():
     "message",
     [
         ["hello", "t", "purse", "w", 0],
-        ["beat", 3, ["0.25", 10, 1], [1, 0, 1, 0, [["m", "p", 1, 2, 0, 1]]]],
+        ["beat", 3, ["0.25", 10, 1], [1, 0, 1, 0, [["m", "p", 1, 2, 0, 1]], 2]],
         ["ask", ["0", 0, 1], ZERO],
         ["leave", ZERO, NOTHING_DONE],
         ["claim", 0, [b"k" * 16]],
@@ -86,7 +86,7 @@ def test_what_a_worker_may_say_passes(message):
         ["beat", 1, ["-1", 0, 0], NOTHING_DONE],
         ["beat", 1, ["NaN", 0, 0], NOTHING_DONE],
         ["beat", 1, ["1e999999999", 0, 0], NOTHING_DONE],
-        ["beat", 1, ZERO, [0, 0, 0, 0, [["m"]]]],
+        ["beat", 1, ZERO, [0, 0, 0, 0, [["m"]], 0]],
         ["beat", 1, [0.5, 0, 0], NOTHING_DONE],
         ["ask", ["0", 0, 2**63], ZERO],
         ["claim", 0, ["text"]],
