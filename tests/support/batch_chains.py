@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-COUNTED = '''
+COUNTED = """
 import asyncio
 import os
 from ziggurat import MultiChain
@@ -33,7 +33,7 @@ async def length(answer: str) -> int:
     return len(answer)
 
 chain = MultiChain(answer=answer, length=length, name="counted")
-'''
+"""
 
 
 def counted(folder: Path, seconds: float = 0.02) -> str:
