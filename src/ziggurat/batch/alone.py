@@ -62,7 +62,7 @@ class Alone:
         async with self._turn:
             while True:
                 now = time.monotonic()
-                while self._sent and self._sent[0][0] <= now - rate.seconds:
+                while self._sent and self._sent[0][0] + rate.seconds <= now:
                     self._sent.popleft()
                 if not self._sent or sum(many for _, many in self._sent) + calls <= rate.calls:
                     self._sent.append((now, calls))

@@ -43,6 +43,7 @@ class Payload:
         deaths: By row, how often a worker died with it in flight: in all, and alone.
         acting: Keys of cells that may have acted on the world.
         careful: Whether a worker died before.
+        unsettled: Rows that the ledger says have an error, or were in flight when a worker died.
         leader: The coordinator's address.
         token: Its token.
         concurrency: Rows in flight.
@@ -63,6 +64,7 @@ class Payload:
     deaths: Mapping[bytes, tuple[int, int]]
     acting: tuple[bytes, ...]
     careful: bool
+    unsettled: tuple[bytes, ...]
     leader: str
     token: str
     concurrency: int
@@ -82,5 +84,5 @@ class Payload:
         found = unpackb(data)
         found["deaths"] = {row: (times, alone) for row, times, alone in found["deaths"]}
         found["files"] = tuple(SentFile(**one) for one in found["files"])
-        found["acting"] = tuple(found["acting"])
+        found["acting"], found["unsettled"] = tuple(found["acting"]), tuple(found["unsettled"])
         return cls(**found)

@@ -92,6 +92,7 @@ async def _run(
             on_effect=payload.on_effect,
             kept_only=payload.kept_only,
             careful=payload.careful or earlier.careful,
+            unsettled=frozenset(payload.unsettled) | earlier.unsettled,
             concurrency=payload.concurrency,
         )
         try:

@@ -213,7 +213,7 @@ def _payload(
         f"{job.run}t{number}", target, functions.name if functions else None, tuple(files), job.asked,
         _bytes(job.layout.table), _bytes(_as_spark(job.layout.schema, "the output")[1]), str(job.ledger.folder), places,
         {row: (one.times, one.alone) for row, one in known.deaths.items()}, tuple(known.acting), known.careful,
-        lead.address, lead.token, job.options.concurrency, job.options.ordered, job.options.on_effect,
+        tuple(known.unsettled), lead.address, lead.token, job.options.concurrency, job.options.ordered, job.options.on_effect,
         job.options.kept_only,
     ).packed()  # fmt: skip
 
