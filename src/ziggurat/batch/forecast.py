@@ -67,8 +67,8 @@ class Machinery:
         cells_per_second: Cells that a coordinator claims and publishes.
     """
 
-    row_seconds: float = 30e-6
-    cell_seconds: float = 100e-6
+    row_seconds: float = 15e-6
+    cell_seconds: float = 30e-6
     start_seconds: float = 0.0
     cells_per_second: float = 100_000.0
 
