@@ -56,7 +56,7 @@ bench: $(VENV)/.dev $(PEERS)/.ready ## measure against the peers, side by side
 	$(BIN)/python benchmarks/summaries.py
 	$(BIN)/python benchmarks/faults.py
 	$(BIN)/python benchmarks/batch.py
-	$(BIN)/python benchmarks/killed.py
+	$(BIN)/python benchmarks/kills.py
 	$(BIN)/python benchmarks/leases.py
 	$(BIN)/python benchmarks/spark_index.py
 	$(BIN)/python benchmarks/tables.py --peers-python $(PEERS)/bin/python

@@ -1,6 +1,6 @@
 """A batch on two executors that is killed again and again: what is computed twice, what is lost.
 
-    python benchmarks/killed.py             writes results/killed.md
+    python benchmarks/kills.py             writes results/kills.md
 
 Rows of one call each, 50 ms long; a call appends a line to a file when it begins, which is the count that everything is
 held against. At random moments an executor is killed with SIGKILL (Spark goes on), or the driver with all that hangs
@@ -82,7 +82,7 @@ def main() -> None:  # noqa: PLR0915 (one story, told in order)
     parser.add_argument("--rows", type=int, default=12_000)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--out", type=Path, default=Path(__file__).with_name("results") / "killed.md")
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_name("results") / "kills.md")
     given = parser.parse_args()
     luck = random.Random(given.seed)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
