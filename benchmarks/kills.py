@@ -24,6 +24,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from batch import CLUSTER, WAIT
+from processes import descendants, descendants_with
 
 CONCURRENCY = 16
 _CHAIN = """
@@ -40,33 +41,10 @@ async def answer(question: str) -> str:
 
 chain = MultiChain(answer=answer)
 """
-_EXECUTOR = b"CoarseGrainedExecutorBackend"
 
 
-def below(pid: int) -> list[int]:
-    """The processes under one, at any depth."""
-    parents: dict[int, list[int]] = {}
-    for entry in Path("/proc").iterdir():
-        with suppress(OSError, ValueError, IndexError):
-            parents.setdefault(int((entry / "stat").read_text().rpartition(")")[2].split()[1]), []).append(
-                int(entry.name)
-            )
-    found, todo = [], [pid]
-    while todo:
-        children = parents.get(todo.pop(), [])
-        found += children
-        todo += children
-    return found
-
-
-def executors(pid: int) -> list[int]:
-    """The executors' JVMs under a process."""
-    found = []
-    for child in below(pid):
-        with suppress(OSError):
-            if any(word.endswith(_EXECUTOR) for word in Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")):
-                found.append(child)
-    return found
+def _is_executor(word: str) -> bool:
+    return word.endswith("CoarseGrainedExecutorBackend")
 
 
 def kill(pids: list[int]) -> None:
@@ -110,11 +88,11 @@ def main() -> None:  # noqa: PLR0915 (one story, told in order)
             while process.poll() is None:
                 if sum(killed.values()) < given.kills and _more_calls(calls, process):
                     time.sleep(luck.uniform(0.0, 1.5))
-                    if luck.random() < 0.5 and (found := executors(process.pid)):
+                    if luck.random() < 0.5 and (found := descendants_with(process.pid, _is_executor)):
                         kill([luck.choice(found)])
                         killed["executor"] += 1
                     elif process.poll() is None:
-                        kill([process.pid, *below(process.pid)])
+                        kill([process.pid, *descendants(process.pid)])
                         process.wait()
                         killed["driver"] += 1
                     print(f"{sum(killed.values())} kills, {_lines(calls):,} calls", flush=True)

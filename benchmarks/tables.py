@@ -28,6 +28,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from processes import descendants, descendants_with
 from report import machine, versions
 from standin_model import registered
 from standin_server import SECONDS, StandIn, answer_to, standing_in
@@ -169,30 +170,13 @@ class Job:
         return self.ended - self.began
 
 
-def descendants(pid: int) -> Iterator[int]:
-    """A process's children, and theirs."""
-    parents: dict[int, list[int]] = {}
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            fields = status.read_text("utf-8", "replace").rpartition(")")[2].split()
-            parents.setdefault(int(fields[1]), []).append(int(status.parent.name))
-    line = [pid]
-    while line:
-        for child in parents.get(line.pop(), ()):
-            yield child
-            line.append(child)
-
-
 def worker_of(job: Job, word: str | None) -> int | None:
     """A process that does a part of the job, the one with most processes of its own; None if there is none now."""
     if word is None:
         return job.process.pid
-    found: list[int] = []
-    for pid in descendants(job.process.pid):
-        with suppress(OSError):
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace").split("\0")
-            if any(one.endswith(word) or one.startswith(f"ray::{word}") for one in words):
-                found.append(pid)
+    found = descendants_with(
+        job.process.pid, lambda one: one.endswith(word) or one.startswith(f"ray::{word}")
+    )  # fmt: skip
     return max(found, key=lambda pid: len(list(descendants(pid))), default=None)
 
 

@@ -21,7 +21,6 @@ class RowCells:
     Attributes:
         computed: Cells that were computed.
         found: Cells that were there already.
-        failed: Whether a stage failed.
     """
 
     __slots__ = ("_alone", "_begun", "_cells", "_claimed", "_entered", "_keys", "_noted", "_row", "computed", "found")

@@ -96,8 +96,7 @@ class There:
         """
         cluster = self._opened()
         rows = _survey_frame(self._frame, job.layout.keys) if self._frame is not None else survey(job.table, job.layout)
-        extras = tuple({"pyarrow", "ormsgpack"})
-        cluster.prepare(job.ledger.folder, extras)
+        cluster.prepare(job.ledger.folder, ("pyarrow",))
         parts = job.ledger.folder / f"output-{job.run}"
         label = job.source.chain.name or "chain"
         try:
@@ -120,6 +119,7 @@ class There:
     def _until_done(self, job: Job, rows: int, parts: Path, watch: Watch) -> None:
         cluster, options = self._opened(), job.options
         frame = self._parted(job, rows)
+        result, as_arrow = _as_spark(job.layout.schema, "the output")
         known = job.ledger.known()
         places = _saved(job, known, 0)
         with (
@@ -132,8 +132,8 @@ class There:
         ):  # fmt: skip
             sent = [*_sent(cluster, files), *_sent(cluster, options.ship, beside=True, base=_base(job))]
             for number in range(1, _TRIES + 1):
-                payload = _payload(job, number, known, places, (target, sent), lead)
-                error = _attempt(frame, payload, job.source.build, parts)
+                payload = _payload(job, number, known, places, (target, sent), as_arrow, lead)
+                error = _attempt(frame, result, payload, job.source.build, parts)
                 if lead.stopped:
                     raise stopped(lead.tally, options.stop_after)
                 if error is None:
@@ -205,22 +205,29 @@ def _saved(job: Job, known: Known, number: int) -> str:
 
 
 def _payload(
-    job: Job, number: int, known: Known, places: str, chain: tuple[str, Sequence[SentFile]], lead: Coordinator
+    job: Job,
+    number: int,
+    known: Known,
+    places: str,
+    chain: tuple[str, Sequence[SentFile]],
+    result: pa.Schema,
+    lead: Coordinator,
 ) -> bytes:
     target, files = chain
     functions = job.source.functions
     return Payload(
         f"{job.run}t{number}", target, functions.name if functions else None, tuple(files), job.asked,
-        _bytes(job.layout.table), _bytes(_as_spark(job.layout.schema, "the output")[1]), str(job.ledger.folder), places,
+        _bytes(job.layout.table), _bytes(result), str(job.ledger.folder), places,
         {row: (one.times, one.alone) for row, one in known.deaths.items()}, tuple(known.acting), known.careful,
         tuple(known.unsettled), lead.address, lead.token, job.options.concurrency, job.options.ordered, job.options.on_effect,
         job.options.kept_only,
     ).packed()  # fmt: skip
 
 
-def _attempt(frame: DataFrame, data: bytes, build: Callable[[], Any] | None, parts: Path) -> Exception | None:
-    """Ask Spark once; the error if it gave up."""
-    result, _ = _as_spark(pa.ipc.read_schema(pa.py_buffer(Payload.unpacked(data).result)), "the output")
+def _attempt(
+    frame: DataFrame, result: Any, data: bytes, build: Callable[[], Any] | None, parts: Path
+) -> Exception | None:
+    """Ask Spark once for rows of a schema; the error if it gave up."""
 
     def task(batches: Any) -> Any:
         from ziggurat.batch.spark.task import run_partition
